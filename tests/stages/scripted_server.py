@@ -102,15 +102,22 @@ async def calls(gateway: Gateway, count: int, read: Read = replies.fields) -> li
     return results
 
 
-def one(script: Script, **settings: Any) -> tuple[Any, Server]:
-    """Make one call; return its result or error, and the server."""
-    server = Server(script)
+def many(
+    script: Script, count: int, *, latency: float = 0.05, read: Read = replies.fields, **settings: Any
+) -> tuple[list[Any], Server]:
+    """Make so many calls at once; return their results or errors, and the server."""
+    server = Server(script, latency)
 
-    async def scenario() -> Any:
-        (result,) = await calls(make(server, **settings), 1)
-        return result
+    async def scenario() -> list[Any]:
+        return await calls(make(server, **settings), count, read)
 
     return run(scenario), server
+
+
+def one(script: Script, **settings: Any) -> tuple[Any, Server]:
+    """Make one call; return its result or error, and the server."""
+    (result,), server = many(script, 1, **settings)
+    return result, server
 
 
 @asynccontextmanager

@@ -1,16 +1,19 @@
 """The journal: rows become pairs, pairs become outcomes, and nothing is lost or counted twice."""
 
+import fcntl
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loader.errors import JournalError
+from loader.errors import JournalError, JournalLocked
 from loader.journal import (
     Counts,
     EndedEarly,
     Journal,
+    Lock,
     OutputTable,
     PastCommand,
     RequestCounts,
@@ -399,3 +402,44 @@ def test_a_limit_of_records_holds_also_where_one_portion_of_the_file_ends(limit:
     with Journal(stage(tmp_path, portions)) as journal:
         journal.limit(limit)
         assert [each.object_id for each in claim(journal, 10)] == ["1", "2", "3", "4"][:limit]
+
+
+# --- locks
+
+
+def test_whoever_waited_for_a_lock_whose_file_was_replaced_does_not_hold_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the file and locking it, its holder may have ended and another begun: two would be at work."""
+    journal, file = tmp_path / "a.journal", tmp_path / "a.journal-lock"
+    locking, others = fcntl.flock, list[int]()
+
+    def flock(descriptor: int, how: int) -> None:
+        if not others:
+            file.unlink()
+            others.append(os.open(file, os.O_RDWR | os.O_CREAT))
+            locking(others[0], fcntl.LOCK_EX)
+        locking(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(JournalLocked), Lock(journal):
+        pass
+    os.close(others[0])
+
+
+def test_whoever_opened_a_lock_that_is_gone_holds_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a file without a name keeps nobody out."""
+    journal, file = tmp_path / "a.journal", tmp_path / "a.journal-lock"
+    locking, gone = fcntl.flock, list[int]()
+
+    def flock(descriptor: int, how: int) -> None:
+        if not gone:
+            gone.append(descriptor)
+            file.unlink()
+        locking(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with Lock(journal):
+        assert file.exists()
+        with pytest.raises(JournalLocked), Lock(journal):
+            pass

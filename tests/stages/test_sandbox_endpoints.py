@@ -430,11 +430,11 @@ async def test_schemas_show_the_custom_objects(prefix: str) -> None:
     assert other.status == 404
 
 
-async def refresh(sandbox: Sandbox, *, version: str = "v3", refresh_token: str = "c", left_out: str = "") -> Answer:
+async def refresh(sandbox: Sandbox, *, version: str = "v3", given: str = "c", left_out: str = "") -> Answer:
     """Ask for an access token by a form, of which a field may be left out. No bearer token is needed."""
-    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": refresh_token}
-    given = {name: value for name, value in form.items() if name != left_out}
-    return await ask(sandbox, "POST", f"/oauth/{version}/token", data=given, token=None)
+    form = {"grant_type": "refresh_token", "client_id": "a", "client_secret": "b", "refresh_token": given}
+    data = {name: value for name, value in form.items() if name != left_out}
+    return await ask(sandbox, "POST", f"/oauth/{version}/token", data=data, token=None)
 
 
 @pytest.mark.parametrize("version", ["v1", "v3", "2026-03", "2026-09"])
@@ -452,7 +452,7 @@ async def test_a_rotated_refresh_token_is_refused_the_second_time() -> None:
     """invalid_grant, as HubSpot words it."""
     async with Sandbox({"oauth": {"refresh_token": "c", "rotate": True}}) as sandbox:
         first, again = await refresh(sandbox), await refresh(sandbox)
-        rotated = await refresh(sandbox, refresh_token=first.body["refresh_token"])
+        rotated = await refresh(sandbox, given=first.body["refresh_token"])
         assert sandbox.portal.tokens.refreshes == 2
     assert (first.status, again.status, rotated.status) == (200, 400, 200)
     assert (again.body["error"], again.body["status"]) == ("invalid_grant", "BAD_REFRESH_TOKEN")

@@ -60,6 +60,18 @@ def test_a_primary_set_from_the_company_demotes_too_and_a_company_is_primary_to_
     assert portal.types_of("contacts", 102, "companies", 202) == {PLAIN, PRIMARY}
 
 
+def test_neighbours_come_in_ascending_order_and_leave_one_by_one() -> None:
+    """The index follows the pairs through one, many and none."""
+    portal = Portal()
+    for company in (203, 201, 202, 201):
+        write(portal, 101, company)
+    assert list(portal.associations.neighbours(CONTACT, 101, COMPANY)) == [201, 202, 203]
+    for company in (202, 203, 201, 201):
+        portal.dissociate(CONTACT, 101, COMPANY, company)
+    assert list(portal.associations.neighbours(CONTACT, 101, COMPANY)) == []
+    assert len(portal.associations) == 0
+
+
 @pytest.mark.parametrize(
     ("names", "object_type_id"),
     [

@@ -264,12 +264,11 @@ def test_a_403_names_the_scopes(key: str) -> None:
     assert "crm.objects.contacts.write, tickets" in error_of(403, body).message
 
 
-def test_a_migration_says_when_to_come_back() -> None:
-    assert error_of(477, b"", retry_after="86400").retry_after == 86400
-
-
-def test_retry_after_of_a_server_fault_is_kept() -> None:
-    assert error_of(503, b"", retry_after="Mon, 23 Nov 2026 23:00:05 GMT").retry_after == 5
+@pytest.mark.parametrize(
+    ("status", "text", "seconds"), [(477, "86400", 86400), (503, "Mon, 23 Nov 2026 23:00:05 GMT", 5)]
+)
+def test_when_to_come_back_is_kept(status: int, text: str, seconds: float) -> None:
+    assert error_of(status, b"", retry_after=text).retry_after == seconds
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ServerFault, Stopped
+from loader.errors import ServerFault, Stopped, Unauthorized
 from loader.model import AssociationType, Outcome, Pair
 from loader.send import api
 from loader.send.batch import Batch
@@ -171,6 +171,23 @@ def test_odd_results_leave_every_pair_unmentioned(results: list[Any]) -> None:
     assert numbers(read({"results": results})) == ([], [], [1, 2, 3], False)
 
 
+def test_an_error_that_names_no_pair_leaves_doubt_beside_one_that_does() -> None:
+    """The pairs that a write's answer does not mention may each be the one."""
+    pairs = [pair(n, 10 + n, 20 + n) for n in (1, 2, 3, 4)]
+    errors = [error(fromObjectId=["12"]), error()]
+    found = read({"results": [result(pairs[0])], "errors": errors}, 207, pairs)
+    assert numbers(found) == ([1], [2], [3, 4], True)
+
+
+def test_of_two_lists_of_ids_in_an_error_the_first_belongs_to_the_first() -> None:
+    """Pairs of the same records that are not named do not fail with those that are."""
+    pairs = [pair(n, *ids) for n, ids in enumerate([(1, 11), (1, 12), (2, 11), (2, 12)], start=1)]
+    errors = [error(fromObjectId=["1", "2"], toObjectId=["11", "12"])]
+    results = [result(each) for each in pairs[1:3]]
+    assert numbers(read({"results": [], "errors": errors}, 207, pairs)) == ([], [1, 4], [2, 3], False)
+    assert numbers(read({"results": results, "errors": errors}, 207, pairs)) == ([2, 3], [1, 4], [], False)
+
+
 # --- the action
 
 
@@ -263,3 +280,59 @@ def test_what_was_settled_before_a_stop_is_told() -> None:
 
     run(scenario)
     assert [pair_id for outcome in told for pair_id in outcome.pair_ids] == list(range(1, 33))
+
+
+@pytest.mark.parametrize("silent", [1, 2, 8])
+def test_a_pair_that_has_only_a_part_of_what_was_asked_is_not_called_created(silent: int) -> None:
+    """HubSpot says nothing of it, and reading back finds one of its two types."""
+    asked = pair(1, 1, 5001, PLAIN, BOSS)
+    found = outcomes_of(HubSpot(silent=True), [asked], max_attempts=silent)
+    assert [(outcome.status, outcome.result.error_category) for outcome in found.values()] == [
+        ("failed", "NOT_IN_ANSWER")
+    ]
+
+
+class Forgetful(HubSpot):
+    """Sets nothing at its first so many batches, and says nothing of that."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self.left = batches
+
+    def __call__(self, request: api.Request, authorization: str, number: int) -> Reply:
+        if request.path.endswith("batch/create") and self.left:
+            self.left -= 1
+            return answer(201, {"status": "COMPLETE", "results": []})
+        return super().__call__(request, authorization, number)
+
+
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_pairs_that_a_batch_left_out_without_a_word_are_sent_again(pairs: int) -> None:
+    """Also a single one: it has its attempts as any other."""
+    asked = [pair(n, n, 5000 + n) for n in range(1, pairs + 1)]
+    found = outcomes_of(Forgetful(2), asked)
+    assert [(each.status, each.result.attempts) for each in found.values()] == [("created", 3)] * pairs
+
+
+class Leaving(HubSpot):
+    """Refuses the whole batch, then one pair of its first half by name, then the token."""
+
+    def __call__(self, request: api.Request, authorization: str, number: int) -> Reply:
+        del request, authorization
+        refusal = {"message": "no", "category": "VALIDATION_ERROR"}
+        named = {**refusal, "context": {"fromObjectId": ["1"]}}
+        return [answer(400, refusal), answer(400, named), answer(401)][min(number, 3) - 1]
+
+
+def test_a_refusal_is_not_lost_when_a_later_part_of_its_batch_ends_the_run() -> None:
+    """However many parts are still to be sent."""
+    told: list[Outcome] = []
+
+    async def scenario() -> None:
+        gateway = make(Server(Leaving()))
+        batch = Batch(gateway)
+        await batch.apply(draft_of(pair(n, n, 5000 + n) for n in range(1, 5)), told.extend)
+
+    with pytest.raises(Unauthorized):
+        run(scenario)
+    assert [(each.status, list(each.pair_ids)) for each in told] == [("failed", [1])]

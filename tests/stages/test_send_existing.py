@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from loader.errors import ApiError, Refused, ServerFault
+from loader.journal import AsyncJournal, Journal
 from loader.model import AssociationType, Demotion, Direction, Image, Lot, Outcome, Pair, Singles, Types
+from loader.planning.cost import look_ahead
 from loader.send.clocks import FRESH_SECONDS, Clocks, Moment
 from loader.send.judging import Merging
 from loader.send.outgoing import Superseded
@@ -342,6 +344,60 @@ def test_a_request_whose_pair_failed_while_another_one_was_looked_up_again_does_
     assert run(scenario) == [True, False]
 
 
+def test_a_request_is_as_old_as_the_oldest_reading_in_it() -> None:
+    """One pair that was read more than a minute ago has the whole request looked up again."""
+
+    async def scenario() -> tuple[int, list[int]]:
+        work = Work([straight(pair(1)), straight(pair(2, company=8))], capacity=2)
+        work.current.seconds = 25.0
+        request = await work.merge.next()
+        assert request is not None
+        await asyncio.sleep(FRESH_SECONDS - 20.0)
+        await request.renew()
+        return len(work.current.asked), request.numbers.tolist()
+
+    assert run(scenario) == (3, [1, 2])
+
+
+def test_a_request_is_not_handed_out_while_one_of_its_pairs_was_read_too_long_ago() -> None:
+    """A slow look-up fills the bundle with what is fresh; what waited for it is not."""
+
+    async def scenario() -> tuple[list[int], int, list[int]]:
+        work = Work([straight(pair(1), pair(2), pair(3)), straight(pair(4))], capacity=2)
+        first = await work.merge.next()
+        work.current.seconds = FRESH_SECONDS + 1
+        asyncio.get_running_loop().call_later(30.0, setattr, work.current, "seconds", 1.0)
+        before = len(work.current.asked)
+        second = await work.merge.next()
+        assert first is not None
+        assert second is not None
+        return first.numbers.tolist(), len(work.current.asked) - before, sorted(second.numbers.tolist())
+
+    assert run(scenario) == ([1, 2], 2, [3, 4])
+
+
+@pytest.mark.parametrize("late", ["before it is handed out", "before it is sent"])
+def test_what_a_pair_was_at_first_is_not_lost_when_it_is_looked_up_again(late: str) -> None:
+    """A label that came in between, maybe by a request of ours whose answer was lost, is never taken for an old one."""
+
+    async def scenario() -> tuple[Work, list[Pair]]:
+        work = Work([straight(pair(1), pair(2))], capacity=1)
+        first = await work.merge.next()
+        assert first is not None
+        work.current.has[FORWARD] = {"1": {"9": types(PLAIN)}, "2": {"9": types(PLAIN)}}
+        await asyncio.sleep(FRESH_SECONDS + 1)
+        if late == "before it is sent":
+            await first.renew()
+        sent = first if late == "before it is sent" else await work.merge.next()
+        assert sent is not None
+        return work, list(sent.pairs.each())
+
+    work, sent = run(scenario)
+    assert [each.types for each in sent] == [(PLAIN,)], "it is sent, and not called unchanged"
+    assert {image.types for image in work.ledger.kept} == {NONE}
+    assert work.ledger.outcomes == []
+
+
 def test_a_fresh_request_is_sent_as_it_is() -> None:
     """No read is spent on what was read a moment ago."""
 
@@ -404,3 +460,36 @@ def test_each_request_has_one_direction() -> None:
     back = Pair(7, COMPANIES, "9", CONTACTS, "70", (PLAIN_BACK,), 1)
     work = Work([Lot(own=pairs_of([pair(1), pair(2)]), other=pairs_of([back], BACKWARD), inverse={})], capacity=8)
     assert [[each.pair_id for each in one] for one in sent_of(work)] == [[1, 2], [7]]
+
+
+@dataclass
+class EndlessJournal:
+    """Gives out lots of one pair without an end; counts them."""
+
+    lots: int = 0
+
+    async def claim_lot(self) -> Lot:
+        self.lots += 1
+        return straight(pair(self.lots))
+
+
+@dataclass
+class Nothing:
+    """A portal that has no association."""
+
+    asked: int = 0
+
+    async def read(self, direction: Any, records: Any) -> Reading:
+        del direction, records
+        self.asked += 1
+        return Reading([], {})
+
+
+def test_a_plan_that_looks_at_the_first_pairs_only_says_so() -> None:
+    """Its figures are then an estimate, and it does not read a large portal to the end."""
+    journal, portal = EndlessJournal(), Nothing()
+    looking = look_ahead(
+        cast("AsyncJournal[Journal]", journal), cast("CurrentAssociations", portal), Merging(), lambda _: None
+    )
+    so_far = asyncio.run(looking).so_far
+    assert (so_far.whole, so_far.pairs, so_far.unchanged) == (False, portal.asked, 0)

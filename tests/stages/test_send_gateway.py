@@ -42,6 +42,7 @@ from tests.stages.scripted_server import (
     calls,
     in_turn,
     make,
+    many,
     one,
 )
 
@@ -73,34 +74,24 @@ def test_a_lone_request_that_is_answered_500_fails_after_two_minutes() -> None:
 ACCOUNT = Request("GET", "/account")
 
 
-def alone(script: Script, rows: int = 1) -> tuple[list[Any], Server]:
-    """Send the last rows of a run, the account being asked about with a request of its own."""
-    server = Server(script)
-
-    async def scenario() -> list[Any]:
-        return await calls(make(server, account=ACCOUNT), rows)
-
-    return run(scenario), server
-
-
 @pytest.mark.parametrize("failure", [answer(503), ConnectionFault("reset")])
 @pytest.mark.parametrize("account", [OK, answer(404), answer(403)])
 def test_a_last_row_that_always_fails_does_not_pass_for_an_outage(account: Reply, failure: Reply | Exception) -> None:
     """After two minutes the portal is asked who it is, and the row fails once that is answered."""
-    (result,), server = alone(lambda request, _, __: account if request == ACCOUNT else failure)
+    result, server = one(lambda request, _, __: account if request == ACCOUNT else failure, account=ACCOUNT)
     assert isinstance(result, ServerFault | ConnectionFault)
     assert 120 < server.times[-1] - server.times[0] < 300
 
 
 def test_a_last_row_does_not_fail_for_an_outage_in_which_the_account_is_not_told_either() -> None:
-    (result,), server = alone(in_turn(then=answer(503)))
+    result, server = one(in_turn(then=answer(503)), account=ACCOUNT)
     assert isinstance(result, Unreachable)
     assert 900 <= server.times[-1] - server.times[0] < 902
     assert all(later - earlier > 0.99 for earlier, later in pairwise(server.times[10:]))
 
 
 def test_several_rows_do_not_fail_for_an_outage_of_all_but_the_account() -> None:
-    results, _ = alone(lambda request, _, __: OK if request == ACCOUNT else answer(503), rows=2)
+    results, _ = many(lambda request, _, __: OK if request == ACCOUNT else answer(503), 2, account=ACCOUNT)
     assert {type(result) for result in results} == {Unreachable}
 
 
@@ -111,14 +102,11 @@ def test_a_locked_record_is_no_outage() -> None:
 
 
 def test_a_bug_in_reading_an_answer_is_not_hidden() -> None:
-    async def scenario() -> Any:
-        def read(_: Reply) -> None:
-            raise ZeroDivisionError
+    def read(_: Reply) -> None:
+        raise ZeroDivisionError
 
-        (result,) = await calls(make(Server(in_turn())), 1, read)
-        return result
-
-    assert isinstance(run(scenario), ZeroDivisionError)
+    result, _ = one(in_turn(), read=read)
+    assert isinstance(result, ZeroDivisionError)
 
 
 def test_a_lock_is_given_two_seconds() -> None:
@@ -160,12 +148,7 @@ def test_a_429_lowers_the_limit_and_successes_bring_it_back() -> None:
 
 def test_retries_never_exceed_the_window() -> None:
     chance = random.Random(3)
-    server = Server(lambda *_: OK if chance.random() < 0.7 else answer(500))
-
-    async def scenario() -> None:
-        await calls(make(server, rate=Rate(20, 1.0)), 100)
-
-    run(scenario)
+    _, server = many(lambda *_: OK if chance.random() < 0.7 else answer(500), 100, rate=Rate(20, 1.0))
     assert len(server.times) > 120
     assert all(later - earlier > 1 for earlier, later in zip(server.times, server.times[20:], strict=False))
 
@@ -234,24 +217,15 @@ def test_429s_for_a_quarter_of_an_hour_end_the_run_for_now() -> None:
 
 def test_a_few_rows_that_always_answer_500_fail_in_the_end() -> None:
     """Alone at the end of a run they look like an outage, but not for ever."""
-
-    async def scenario() -> list[Any]:
-        return await calls(make(Server(in_turn(then=answer(500)))), 10)
-
-    assert {type(result) for result in run(scenario)} == {ServerFault}
+    results, _ = many(in_turn(then=answer(500)), 10)
+    assert {type(result) for result in results} == {ServerFault}
 
 
 # --- how many under way, and the end
 
 
 def test_no_more_requests_are_under_way_than_allowed() -> None:
-    server = Server(in_turn(), latency=1.0)
-
-    async def scenario() -> None:
-        gateway = make(server, concurrency=7)
-        await calls(gateway, 60)
-
-    run(scenario)
+    _, server = many(in_turn(), 60, latency=1.0, concurrency=7)
     assert server.most_under_way == 7
 
 
@@ -275,31 +249,20 @@ def test_a_quick_and_a_slow_server_are_used_to_the_full(seconds: float, rate: Ra
 
 
 def test_a_draining_gateway_sends_nothing_more_and_finishes_what_is_under_way() -> None:
-    server = Server(in_turn(), latency=1.0)
+    """A request that fails then stays pending."""
 
-    async def scenario() -> list[Any]:
+    async def scenario(server: Server) -> list[Any]:
         gateway = make(server, concurrency=3)
         working = asyncio.create_task(calls(gateway, 10))
         await asyncio.sleep(0.5)
         gateway.drain()
         return await working
 
-    results = run(scenario)
-    assert [type(result) for result in results] == [Delivered] * 3 + [Stopped] * 7
+    server = Server(in_turn(), latency=1.0)
+    assert [type(result) for result in run(lambda: scenario(server))] == [Delivered] * 3 + [Stopped] * 7
     assert len(server.sent) == 3
-
-
-def test_a_request_that_failed_while_draining_stays_pending() -> None:
-    server = Server(in_turn(then=answer(503)), latency=1.0)
-
-    async def scenario() -> Any:
-        gateway = make(server)
-        working = asyncio.create_task(calls(gateway, 1))
-        await asyncio.sleep(0.5)
-        gateway.drain()
-        return (await working)[0]
-
-    assert isinstance(run(scenario), Stopped)
+    failing = Server(in_turn(then=answer(503)), latency=1.0)
+    assert {type(result) for result in run(lambda: scenario(failing))} == {Stopped}
 
 
 def test_cancelled_callers_leave_the_door_open_for_the_others() -> None:

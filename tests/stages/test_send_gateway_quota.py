@@ -4,17 +4,14 @@ from typing import Any
 
 import pytest
 
-from loader.errors import (
-    DailyQuotaSpent,
-    Unreachable,
-)
+from loader.errors import DailyQuotaSpent, Unreachable
 from loader.send.api import Request
 from loader.send.gateway import Delivered
 from loader.send.quota import Usage
 from loader.send.replies import Reply
 from loader.settings import Budget, Rate
 from tests.stages.fake_time import run
-from tests.stages.scripted_server import OK, Script, Server, answer, calls, in_turn, make, one
+from tests.stages.scripted_server import OK, Script, Server, answer, calls, in_turn, make, many, one
 
 DAILY = answer(429, {"message": "You have reached your daily limit.", "policyName": "DAILY", "correlationId": "c"})
 
@@ -106,12 +103,8 @@ def test_where_the_usage_is_not_told_such_429s_are_a_bursts(refusal: Reply) -> N
 
 
 def test_workers_do_not_all_ask() -> None:
-    server = Server(silent(used(17), 150))
-
-    async def scenario() -> list[Any]:
-        return await calls(make(server, usage=USAGE, rate=Rate(100, 10.0)), 40)
-
-    assert {type(result) for result in run(scenario)} == {Delivered}
+    results, server = many(silent(used(17), 150), 40, usage=USAGE, rate=Rate(100, 10.0))
+    assert {type(result) for result in results} == {Delivered}
     assert asked(server) <= 2
 
 

@@ -5,10 +5,7 @@ from typing import Any
 
 import pytest
 
-from loader.errors import (
-    Unauthorized,
-    Unreachable,
-)
+from loader.errors import Unauthorized, Unreachable
 from loader.send import replies
 from loader.send.api import Request
 from loader.send.gateway import Delivered
@@ -26,6 +23,8 @@ from tests.stages.scripted_server import (
     calls,
     in_turn,
     make,
+    many,
+    one,
 )
 
 
@@ -45,19 +44,12 @@ def oauth_script(lives: float = 1800.0, *, refuse_first: bool = False) -> Script
     return script
 
 
-def many(script: Script, count: int = 30, latency: float = 0.05, **settings: Any) -> tuple[list[Any], Server]:
-    server = Server(script, latency)
-
-    async def scenario() -> list[Any]:
-        return await calls(make(server, token=OAUTH, **settings), count)
-
-    return run(scenario), server
-
-
 @pytest.mark.parametrize("latency", [0.05, 5.0])
 def test_a_token_that_expires_early_is_renewed_once_and_costs_no_row_an_attempt(latency: float) -> None:
     """Also when some answers to the old token come long after the new one was got."""
-    results, server = many(oauth_script(refuse_first=True), latency=latency, rate=Rate(2, 1.0), max_attempts=1)
+    results, server = many(
+        oauth_script(refuse_first=True), 30, token=OAUTH, latency=latency, rate=Rate(2, 1.0), max_attempts=1
+    )
     assert all(isinstance(result, Delivered) for result in results)
     assert server.renewals == 2
 
@@ -72,9 +64,9 @@ def test_two_401s_with_another_failure_between_are_of_two_tokens_and_end_nothing
         return by_token[authorization].pop()
 
     by_token = {"Bearer token-1": [answer(401)], "Bearer token-2": [answer(401), answer(503)], "Bearer token-3": [OK]}
-    results, server = many(script, count=1)
-    assert isinstance(results[0], Delivered)
-    assert (results[0].attempts, server.renewals) == (4, 3)
+    result, server = one(script, token=OAUTH)
+    assert isinstance(result, Delivered)
+    assert (result.attempts, server.renewals) == (4, 3)
 
 
 @pytest.mark.parametrize("lives", [20.0, 1.0, 0.05])
@@ -118,30 +110,30 @@ def test_a_token_endpoint_that_is_down_is_waited_for_and_burns_no_row() -> None:
     def script(request: Request, authorization: str, number: int) -> Reply | Exception:
         return answer(503) if number <= 15 else tokens(request, authorization, number)
 
-    results, server = many(script, max_attempts=1)
+    results, server = many(script, 30, token=OAUTH, max_attempts=1)
     assert all(isinstance(result, Delivered) for result in results)
     assert server.renewals == 16
 
 
 def test_a_refused_refresh_token_is_fatal_and_named_without_its_text() -> None:
     body = {"status": "BAD_REFRESH_TOKEN", "message": "refresh token the-refresh of the-client-secret is invalid"}
-    results, server = many(in_turn(then=answer(400, body)), count=1)
-    assert type(results[0]) is Unauthorized
-    assert results[0].message == "HubSpot refuses the refresh token: refresh token *** of *** is invalid"
+    result, server = one(in_turn(then=answer(400, body)), token=OAUTH)
+    assert type(result) is Unauthorized
+    assert result.message == "HubSpot refuses the refresh token: refresh token *** of *** is invalid"
     assert len(server.sent) == 1
 
 
 def test_a_token_answer_that_cannot_be_read_is_tried_again_and_never_quoted() -> None:
     """It may hold the new token."""
     spoiled = Reply(200, {}, b'{"access_token": "very-secret", "expi')
-    results, server = many(in_turn(then=spoiled), count=1, max_attempts=1)
-    assert isinstance(results[0], Unreachable)
-    assert "very-secret" not in f"{results[0]!r}{results[0].message}"
+    result, server = one(in_turn(then=spoiled), token=OAUTH, max_attempts=1)
+    assert isinstance(result, Unreachable)
+    assert "very-secret" not in f"{result!r}{result.message}"
     assert len(server.sent) > 20
 
 
 def test_renewals_take_permits_too() -> None:
-    _, server = many(oauth_script(0.001), count=20, rate=Rate(4, 1.0))
+    _, server = many(oauth_script(0.001), 20, token=OAUTH, rate=Rate(4, 1.0))
     assert server.renewals > 5
     assert all(later - earlier > 1 for earlier, later in zip(server.times, server.times[4:], strict=False))
 

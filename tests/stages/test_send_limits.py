@@ -84,6 +84,19 @@ def test_no_rolling_window_at_the_server_holds_more_than_the_limit(
     assert len(server.arrivals) > 2 * requests
 
 
+@pytest.mark.parametrize(("requests", "seconds"), [(100, 10.0), (190, 10.0), (3, 100.0)])
+def test_a_clock_that_runs_fast_overfills_no_window_at_the_server(requests: int, seconds: float) -> None:
+    """A monotonic clock is slewed by up to 500 parts in a million: ten seconds here may be 9.995 of the server's."""
+
+    async def scenario() -> list[float]:
+        limiter = Limiter(Rate(requests, seconds), clock=lambda: clock() * 1.0005, follow=True)
+        server = Server(limiter, random.Random(1), jitter=0.0, latency=(0.0, 0.0))
+        await server.busy(workers=50, seconds=3 * seconds)
+        return server.arrivals
+
+    assert most_in_a_window(run(scenario), seconds) <= requests
+
+
 def test_nearly_the_whole_allowance_is_used() -> None:
     """190 per 10 s at 50-150 ms: 97 % and more over five windows."""
 

@@ -140,6 +140,20 @@ def test_an_answer_that_cannot_be_read_is_asked_for_again(body: Any, status: int
         read_reply(body, status)
 
 
+def test_two_answers_about_one_record_are_both_true() -> None:
+    """Also where they name the same other record, each with a type of its own."""
+    body = {"results": [result("1", target("8"), target("9")), result("1", target("9", BOSS))]}
+    assert by_record(read_reply(body).links) == {"1": {"8": {UNLABELLED}, "9": {UNLABELLED, BOSS}}}
+
+
+@pytest.mark.parametrize("errors", [[refusal("2"), refusal("99")], [refusal(), refusal("2")]])
+def test_an_error_that_explains_nothing_leaves_doubt_beside_one_that_does(errors: list[dict[str, Any]]) -> None:
+    """Of a read, and of a write: the records that nobody speaks of are not taken to have nothing."""
+    page = read_reply({"results": [], "errors": errors}, 207)
+    assert list(page.refused) == [2]
+    assert page.unexplained is not None
+
+
 # --- reading
 
 
@@ -238,6 +252,23 @@ def test_records_are_unreadable_when_the_attempts_are_used_up_or_the_answer_leav
     body = {"results": [result("1")], "errors": [refusal()]}
     reading, _ = reading_of(["1", "2"], in_turn(answer(207, body)))
     assert list(reading.unreadable) == [2]
+
+
+@pytest.mark.parametrize("page", ["the same", "a new cursor and nothing new", "the same cursor and something new"])
+def test_pages_that_lead_nowhere_make_a_record_unreadable(page: str) -> None:
+    """Nor does a cursor that moves without an end, or content that grows without one, keep the run."""
+
+    def pages(request: api.Request, _authorization: str, number: int) -> Reply:
+        assert number < 20, "it never ends"
+        (asked,) = json.loads(request.body or b"")["inputs"]
+        cursor = f"p{number}" if page.startswith("a new cursor") else "p"
+        other = str(8 + number) if page.endswith("something new") else "8"
+        return answer(200, {"results": [result(asked["id"], target(other), after=cursor)]})
+
+    reading, requests = reading_of(["1"], pages)
+    assert reading.unreadable[1].category == "ENDLESS_PAGES"
+    assert len(requests) <= 3
+    assert not reading.of(1)
 
 
 def test_a_refused_token_ends_the_run() -> None:

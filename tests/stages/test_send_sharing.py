@@ -41,7 +41,7 @@ class Machine:
     def __init__(self, cache: Path, rate: Rate = RATE) -> None:
         self.cache = cache
         self.rate = rate
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         self.servers: list[Server] = []
 
     def sharing(self, rate: Rate | None = None, *, follow: bool = False) -> tuple[Sharing, Server]:
@@ -49,7 +49,7 @@ class Machine:
         limiter = Limiter(rate or self.rate, clock=clock, follow=follow)
         self.servers.append(Server(limiter, random.Random(len(self.servers))))
         file = ClaimsFile(self.cache, NAME)
-        return Sharing(limiter, file, clock=clock, notify=self.told.append, run_blocking=at_once), self.servers[-1]
+        return Sharing(limiter, file, clock=clock, notify=self.events.append, run_blocking=at_once), self.servers[-1]
 
     async def load(self, seconds: float, *, after: float = 0.0, workers: int = 50, rate: Rate | None = None) -> Server:
         """Keep one loader busy for so long."""
@@ -65,7 +65,7 @@ class Machine:
 
     @property
     def notes(self) -> list[str]:
-        return [event.message for event in self.told if isinstance(event, Note)]
+        return [event.message for event in self.events if isinstance(event, Note)]
 
     def holds(self) -> None:
         """Hold every window of what arrived from all loaders to the limit."""
@@ -365,45 +365,32 @@ def test_the_name_tells_tokens_and_addresses_apart_and_reveals_neither() -> None
     assert all(len(name) == 32 and int(name, 16) for name in names)
 
 
-def a_link(folder: Path) -> None:
-    (folder / "elsewhere").mkdir()
-    (folder / "association-loader").symlink_to(folder / "elsewhere")
-
-
-def a_file_that_is_a_link(folder: Path) -> None:
-    (folder / "association-loader").mkdir()
-    (folder / "association-loader" / NAME).symlink_to(folder / "elsewhere")
-
-
-def a_file_for_everybody(folder: Path) -> None:
-    (folder / "association-loader").mkdir()
-    (folder / "association-loader" / NAME).touch()
-    (folder / "association-loader" / NAME).chmod(0o666)
-
-
-def a_file_for_a_group(folder: Path) -> None:
-    a_file_for_everybody(folder)
-    (folder / "association-loader" / NAME).chmod(0o660)
-
-
-def a_pipe(folder: Path) -> None:
-    (folder / "association-loader").mkdir()
-    os.mkfifo(folder / "association-loader" / NAME, 0o600)
-
-
-def a_file_for_a_folder(folder: Path) -> None:
-    (folder / "association-loader").touch()
+def spoil(folder: Path, how: str) -> None:
+    """Put something in the place of the cache folder, or of the file in it, that must not be used."""
+    file, elsewhere = folder / NAME, folder.parent / "elsewhere"
+    match how:
+        case "a file":
+            folder.touch()
+        case "a link":
+            elsewhere.mkdir()
+            folder.symlink_to(elsewhere)
+        case "a linked file":
+            folder.mkdir()
+            file.symlink_to(elsewhere)
+        case "a pipe":
+            folder.mkdir()
+            os.mkfifo(file, 0o600)
+        case mode:
+            folder.mkdir()
+            file.touch()
+            file.chmod(int(mode, 8))
 
 
 @pytest.mark.slow_after(2)
-@pytest.mark.parametrize(
-    "spoil",
-    [a_link, a_file_that_is_a_link, a_file_for_everybody, a_file_for_a_group, a_pipe, a_file_for_a_folder],
-)
-def test_a_folder_of_no_use_is_told_of_once_and_the_load_goes_on_alone(
-    spoil: Callable[[Path], None], tmp_path: Path
-) -> None:
-    spoil(tmp_path)
+@pytest.mark.parametrize("how", ["a link", "a linked file", "666", "660", "a pipe", "a file"])
+def test_an_unusable_folder_is_reported_once_and_the_load_goes_on_alone(how: str, tmp_path: Path) -> None:
+    """Each number is the mode of a file that others may read."""
+    spoil(tmp_path / "association-loader", how)
     machine = Machine(tmp_path)
     run(lambda: machine.load(25))
     assert len(machine.arrivals) >= 2 * RATE.requests

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from loader.model import AssociationType
 from loader.object_type_names import STANDARD, folded
 from loader.planning.association_types import UNCHECKED, AssociationTypes, standard, standard_direction
 from loader.planning.object_types import ObjectTypes, shown
@@ -147,3 +148,15 @@ def test_the_unlabelled_type_is_never_guessed() -> None:
 def test_what_is_unchecked_can_never_be_sent() -> None:
     """The API would refuse the placeholder of a plan without a portal."""
     assert UNCHECKED.type_id == 0
+
+
+@pytest.mark.parametrize("others", [["Boss", "boss "], ["Boss", "boss", "Boss"]])
+def test_an_inverse_that_could_be_one_of_two_is_left_out(others: list[str]) -> None:
+    """A type read from the other end is never translated by a guess."""
+    known, boss = AssociationTypes(), AssociationType("USER_DEFINED", 7)
+    known.learn(("0-1", "0-2"), [{"category": "USER_DEFINED", "typeId": 7, "label": "Boss"}])
+    back = [{"category": "USER_DEFINED", "typeId": 8 + n, "label": label} for n, label in enumerate(others)]
+    known.learn(("0-2", "0-1"), back)
+    assert boss not in known.inverses(("0-1", "0-2"))
+    known.learn(("0-2", "0-1"), back[:1])
+    assert known.inverses(("0-1", "0-2"))[boss] == AssociationType("USER_DEFINED", 8)
