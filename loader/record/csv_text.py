@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from loader.journal import Journal, Line, LineBlock, line_blocks, lines
+from loader.numbered_text import numbered
 from loader.text import visible
 
 Cell = str | int | None
@@ -67,8 +68,8 @@ def _defused_column(column: Sequence[Cell], marks: Collection[str]) -> Sequence[
 LinesOf = Callable[[Journal, str, int], Iterator[tuple[int, Line]]]
 """Yields the lines of a journal's view (`outcomes` or `rejected`) that come after a number, each with its number."""
 
-TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, str]]]
-"""The same as text, many lines at once, with the number of the last."""
+TextsOf = Callable[[Journal, str, int], Iterator[tuple[int, bytes]]]
+"""The same as text in UTF-8, many lines at once, with the number of the last."""
 
 LINES_AT_ONCE = 2000
 
@@ -76,10 +77,10 @@ LINES_AT_ONCE = 2000
 def texts_of(lines_of: LinesOf, text_of: Callable[[Iterable[Any]], str]) -> TextsOf:
     """Return a function that yields many lines as one text."""
 
-    def texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
-        numbered = lines_of(journal, view, after)
-        while batch := list(islice(numbered, LINES_AT_ONCE)):
-            yield batch[-1][0], text_of(line for _, line in batch)
+    def texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, bytes]]:
+        lines = lines_of(journal, view, after)
+        while batch := list(islice(lines, LINES_AT_ONCE)):
+            yield batch[-1][0], _encoded(text_of(line for _, line in batch))
 
     return texts
 
@@ -91,7 +92,7 @@ def csv_lines(batch: Iterable[Sequence[Cell]], marks: Collection[str] = ()) -> s
     return text.getvalue()
 
 
-def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, str]]:
+def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, bytes]]:
     """Yield the results' lines of a journal's view that come after a number, many at once, each time the last number.
 
     A load writes millions of rows, and most cells have the same text in many of them. Such cells are made into text
@@ -104,16 +105,24 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, st
         yield from texts_of(lines, csv_lines)(journal, view, after)
 
 
-def _block_text(block: LineBlock) -> str:
-    forms = [f"{form}\n" for form in csv_lines(map(_form, block.shared)).split("\n")]
-    # The numbers of thousands of rows are put in at once: line after line takes twice as long.
-    return "".join([forms[which] for which in block.which.tolist()]) % tuple(block.own_cells().ravel().tolist())
+def _block_text(block: LineBlock) -> bytes:
+    shared = _encoded(csv_lines(map(_form, block.shared), {_OWN}))
+    return numbered([line.split(b"\0") for line in shared.splitlines(keepends=True)], block.which, block.own_cells())
+
+
+def _encoded(text: str) -> bytes:
+    # Half a surrogate pair, as a file's name may have, is written as an escape.
+    return text.encode("utf-8", "backslashreplace")
+
+
+_OWN = "\0"
+"""Stands where a row's own number goes: no other cell that is written has a NUL."""
 
 
 def _form(shared: Line) -> list[Cell]:
     """Return the cells of a shared line with places for a row's own numbers, which stand in this order in a line."""
     own = ("row", "object_id", "to_object_id")
     return [
-        "%d" if name in own else cell.replace("%", "%%") if isinstance(cell, str) else cell
+        _OWN if name in own else visible(cell) if isinstance(cell, str) else cell
         for name, cell in shared._asdict().items()
     ]

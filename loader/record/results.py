@@ -80,8 +80,7 @@ class TextResults:
         """Write every line that the journal has and the file has not; return the changes that say how far it is."""
         for view in self._number:
             for number, text in self._texts_of(self._journal, view, self._number[view]):
-                # Half a surrogate pair, as a file's name may have, is written as an escape.
-                self._write(text.encode("utf-8", "backslashreplace"))
+                self._write(text)
                 self._number[view] = number
         table = OutputTable(
             name=self._path.name, written=Written(size=self._size, checksum=self._checksum, **self._number)

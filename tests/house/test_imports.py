@@ -18,6 +18,7 @@ WORDS = {
     "files",
     "garbage",
     "model",
+    "numbered_text",
     "object_type_names",
     "reasons",
     "settings",

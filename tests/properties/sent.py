@@ -1,5 +1,6 @@
 """What a load of a written file sends, held against what its author means."""
 
+import csv
 from pathlib import Path
 from random import Random
 
@@ -27,6 +28,10 @@ def check(seed: int, sandbox: Sandbox, folder: Path) -> None:
         return
     lost = [row for row in written.held if row[:3] not in sent]
     assert not lost, f"seed {seed}, {written.name}: {lost} is not there"
+    with (folder / "r.csv").open(encoding="utf-8", newline="") as results:
+        lines = [line for line in csv.DictReader(results) if line["status"] == "created"]
+    reported = {(line["object_id"], line["to_object_id"], line["label"]) for line in lines}
+    assert reported == {row[:3] for row in written.held}, f"seed {seed}, {written.name}: the results say something else"
 
 
 def _load(written: Written, sandbox: Sandbox, folder: Path) -> str:
