@@ -1,4 +1,4 @@
-"""The errors that end a run, or one attempt of it; one branch for each thing a caller can do about it.
+"""The errors that end a run, or one attempt of a request; one branch for each thing a caller can do about it.
 
     LoaderError
     ├─ UsageError            fix the command: an option, a setting, a name that is not known        exit 2
@@ -76,7 +76,7 @@ class SharedFolderFault(RecordError):
 
 
 TRY_AGAIN = frozenset({408, 423, 425})
-"""Statuses below 500 that do not refuse a request: the same one may succeed later. 429 is a limit's.
+"""Statuses below 500 that do not refuse a request: the same one may succeed later. 429 is handled as a limit.
 
 Each has a reason of its own in `reasons.answers.STATUSES`.
 """
@@ -85,11 +85,11 @@ Each has a reason of its own in `reasons.answers.STATUSES`.
 class ApiError(LoaderError):
     """One request did not succeed.
 
-    `status` is the HTTP status, or None where no answer was read. `category` is HubSpot's own category or one of
-    ours, `message` is safe to show: cut to 500 characters, control characters escaped, never a token. `retry_after`
-    is the least wait in seconds that the server asked for, if it did; `attempts` how many requests were made.
-    `sentence` is the message without its details, and `context` what HubSpot says of those whom the error is about:
-    texts by HubSpot's own keys (`{"objectId": ("7",)}`).
+    `status` is the HTTP status, or None where no answer was read. `category` is HubSpot's own category or one of ours,
+    `message` is safe to show: cut to 500 characters, control characters escaped, never a token. `retry_after` is the
+    least wait in seconds that the server asked for, if it did; `attempts` how many requests were made. `sentence` is
+    the message without its details. `context` says which records or pairs the error is about: texts by HubSpot's own
+    keys (`{"objectId": ("7",)}`).
     """
 
     def __init__(
@@ -127,11 +127,11 @@ class LimitUnnamed(RateLimited):
 
 
 class ServerFault(Retryable):
-    """The server answered that it cannot now (`TRY_AGAIN` or 5xx), or its answer could not be read."""
+    """The server answered that it cannot do it now (`TRY_AGAIN` or 5xx), or its answer could not be read."""
 
 
 class RecordLocked(ServerFault):
-    """423: another request is writing to the record. The server itself is at work."""
+    """423: another request is writing to the record. The server itself works."""
 
 
 class ConnectionFault(Retryable):
@@ -143,7 +143,7 @@ class Refused(ApiError):
 
 
 class RecordMerged(Refused):
-    """HubSpot answers about another record than it was asked about: this one was merged into that (`survivor`)."""
+    """HubSpot answered about another record, the `survivor`: the requested one was merged into it."""
 
     def __init__(
         self, object_type: str, record_id: str, survivor: str, *, status: int | None = None, done: bool = False
@@ -200,7 +200,7 @@ class Unreachable(Fatal):
 
 
 class UnusableAnswer(Fatal):
-    """HubSpot answered a question about the portal with something that cannot be worked with."""
+    """HubSpot answered a question about the portal with something that cannot be used."""
 
     exit_code = 5
 

@@ -1,6 +1,6 @@
-"""What happened, as frozen values; the screen, the JSON stream and the log file are listeners.
+"""Events: what happened, as frozen values. The screen, the JSON stream and the log file are listeners.
 
-Where a type says less than is known of a value, the JSON Schema of the events has the rest from its annotation.
+An annotation adds to the JSON Schema of the events what the type alone does not say.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,32 +14,32 @@ from loader.settings import Rate
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constraint:
-    """What JSON Schema is to demand of a value besides its type."""
+    """What the JSON Schema requires of a value besides its type."""
 
     keywords: Mapping[str, Any]
 
 
 def one_of(words: Iterable[str]) -> Constraint:
-    """Demand that a text is one of these words."""
+    """Require that a text is one of these words."""
     return Constraint({"enum": list(words)})
 
 
 def keys(*alternatives: Sequence[str]) -> Constraint:
-    """Demand that an object has all these keys and no other; of several alternatives, those of one."""
+    """Require that an object has exactly these keys; with several alternatives, the keys of one."""
     return Constraint(
         {"anyOf": [{"required": list(each), "propertyNames": {"enum": list(each)}} for each in alternatives]}
     )
 
 
 ROWS = [("total", *statuses, "rejected", "pending") for statuses in STATUSES.values()]
-"""What the rows of a run are counted by, for each verb (see `loader.journal.Counts.rows`)."""
+"""The counts of a run's rows, for each verb (see `loader.journal.Counts.rows`)."""
 
 REMOVALS = ("removed", "failed", "exempt_records")
 
 EXPORTED = ("records", "unread", "rejected", "pairs", "lines")
 
 UNDONE = [tuple(each for each in (*TAKEN_BACK, "pending") if each != never) for never in ("restored", "removed", "")]
-"""What the pairs of an undo are counted by: what the run did not do cannot be taken back."""
+"""The counts of an undo's pairs: what the run did not do cannot be taken back."""
 
 METHODS = [("put", "batch"), ("archive",)]
 """How a load may send its pairs, and how a removal does."""
@@ -56,8 +56,7 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What a command is doing, or waits for, while it has nothing else to report; `trouble`: HubSpot does not answer.
-
-    Such events come once a second.
+    These events come once a second.
     """
 
     message: str
@@ -75,7 +74,7 @@ class LookingUp:
 
 
 class LookedUp(NamedTuple):
-    """A lookup's result: how many distinct values there were; `found` is None when no portal was asked."""
+    """The result of a lookup: how many distinct values there were; `found` is None without a portal."""
 
     object_type: str
     id_property: str
@@ -103,10 +102,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a method costs: requests that read what is there, requests that write, both, and their time at the limit.
+    """The cost of a method: requests that read, requests that write, their sum, and their time at the limit.
 
     `share` is that of the day's quota (1: all of it), None where the portal does not say how much that is. `stale` is
-    how many requests more it takes at most if 1% of the pairs name a record that HubSpot does not have any more.
+    how many more requests it takes at most if 1% of the pairs name a record that no longer exists.
     """
 
     reads: int
@@ -141,7 +140,7 @@ class MergedRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SoFar:
-    """Of `pairs` that were looked up, `unchanged` have all that their rows ask for; `whole`: these are all pairs."""
+    """`pairs` were looked up, `unchanged` of them have all that their rows ask for; `whole`: these are all pairs."""
 
     pairs: int
     unchanged: int
@@ -159,7 +158,7 @@ class Losing:
 class RejectedRow(NamedTuple):
     """A row that is never sent: its input, its row there, the column and the text of the cell that is wrong, and why.
 
-    Column and value are blank for a record that is wrong as a whole, and the column for what an option says.
+    Column and value are blank for a record that is wrong as a whole; the column is blank for an option's value.
     """
 
     input: str
@@ -183,9 +182,9 @@ class RejectedFor(NamedTuple):
 class RemovalPlanned:
     """What a removal is about to take off, by what the pairs have now.
 
-    `pairs` lose something: `whole` ones are not associated any more, `labelled` ones lose labels alone. `unchanged`
-    pairs have nothing of what the rows name; `refused` pairs, of `refused_rows` rows, would lose other labels, too;
-    `unread` ones could not be read. `of` is how many associations their records have, `examples` name some that go.
+    `pairs` lose something: `whole` pairs are no longer associated, `labelled` pairs only lose labels. `unchanged` pairs
+    have nothing that the rows name; `refused` pairs, of `refused_rows` rows, would lose other labels, too; `unread`
+    pairs could not be read. `of` is how many associations their records have, `examples` name some that are removed.
     """
 
     portal_id: str | None
@@ -201,7 +200,7 @@ class RemovalPlanned:
 
     @property
     def at_most(self) -> int:
-        """How many pairs may lose something: of those that could not be read it is not known."""
+        """How many pairs may lose something, including those that could not be read."""
         return self.pairs + self.unread
 
 
@@ -222,9 +221,9 @@ class PlannedType(NamedTuple):
 class MirrorPlanned:
     """What a mirror does to what the records of the inputs have.
 
-    Of the types in scope they have `associations`, of which `removed` go: by type, the most frequent first, in `types`.
-    Nothing is taken off `exempt_records`. `requests` take it off. `too_many` says why a load would stop before it sends
-    anything; blank if it would not.
+    They have `associations` of the types in scope, and `removed` of these are taken off: by type, the most frequent
+    first, in `types`. Nothing is taken off `exempt_records`. `requests` are needed for it. `too_many` says why a load
+    would stop before it sends anything; blank if it would not.
     """
 
     types: tuple[PlannedType, ...]
@@ -331,7 +330,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person should know, in a sentence; a `serious` one is shown with --quiet, too."""
+    """A sentence for the user; a `serious` one is shown even with --quiet."""
 
     message: str
     serious: bool = False
@@ -394,7 +393,7 @@ class Profile:
 
 
 class ExplainedReason(NamedTuple):
-    """What codes of `error_category` mean that say the same; `sent`: of rows that were sent, or of runs."""
+    """The meaning of some codes of `error_category`; `sent`: they are codes of rows that were sent, or of runs."""
 
     codes: tuple[str, ...]
     sent: bool
@@ -457,7 +456,7 @@ class Status:
 class FailedFor(NamedTuple):
     """How many rows failed or were rejected for one reason: its code, what it means for them, and what to do.
 
-    `first` are the rows of the first of them, each with its input; `example` says why the first one failed.
+    `first` are the first rows, each with its input; `example` says why the first one failed.
     """
 
     rows: int
@@ -474,7 +473,7 @@ class Finished:
 
     `reasons` are those of the failures, the most frequent first: one code may mean several things. `reloadable` says
     that the failures file can be loaded once it is mended: that of a job's several inputs cannot. `limit` is the number
-    of records that the command went as far as, None for all.
+    of records at which the command stopped, None for all.
     """
 
     summary: Mapping[str, object]
@@ -610,7 +609,7 @@ PORTAL_STATES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portal:
-    """How a portal of a fleet stands, by what its worker says.
+    """The state of a portal of a fleet, as its worker reports it.
 
     `state` is one of `PORTAL_STATES`. `job` is the one at work, blank without any, and `doing` what its worker does
     with it; `ended` of its `jobs` are over. `rows` are those of the jobs that have begun; of them `done` have an

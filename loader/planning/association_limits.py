@@ -1,7 +1,7 @@
 """Pairs that would give a record more associations than the portal allows are rejected before anything is sent.
 
-An admin may limit how many records of a kind one record is associated with, by association type (HubSpot: "Set limits
-for associations"). The portal tells these limits; a record's own count is read only where its type has one.
+An admin may limit how many records one record can be associated with, by association type (HubSpot: "Set limits for
+associations"). These limits are read from the portal, and a record's own count only for a limited type.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +17,11 @@ from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.text import counted
 
 NO_LIMIT = 500_000
-"""Documented as the most that can be set; HubSpot gives it where nothing is limited (observed)."""
+"""The largest limit that can be set (documented); HubSpot returns it for types without a limit (observed)."""
 
 
 class Limited(NamedTuple):
-    """A limited type of one direction, and its pairs by what they are sent as; True: the record is at their to end."""
+    """A limited type of one direction, and which requests' pairs it concerns; True: the record is at their to end."""
 
     direction: Direction
     type: AssociationType
@@ -36,13 +36,13 @@ async def reject_beyond_limits(
     portal: GatewayPortal,
     current: CurrentAssociations,
 ) -> None:
-    """Reject the pairs that would pass a limit, in the order of their rows; those that the record has count as held.
+    """Reject the pairs that would exceed a limit, in the order of their rows; a record's own pairs count first.
 
     A record that cannot be read is left to HubSpot. Raises Fatal when nothing can be read.
     """
     limits = {kind: most for kind, most in (await portal.limits()).items() if most < NO_LIMIT}
     for direction in _directions(specifications) if limits else ():
-        # A label has another type id at the far end, which only the portal knows: one contact for a company as "Boss".
+        # A label has another type id at the other end, which only the portal knows: one contact of a firm as "Boss".
         if not types.looked_up(direction):
             await learn(direction, types, portal, insist=False)
     for limited in _limited(limits, specifications, types):
@@ -68,7 +68,7 @@ def _limited(
 ) -> Iterator[Limited]:
     """Yield each limited type of the directions in use, seen from the end whose records it limits.
 
-    A primary type is none of them: a record's new primary record takes the place of the old one.
+    Primary types are left out: a record's new primary record takes the place of the old one.
     """
     for direction in _directions(specifications):
         for kind in limits.keys() & {entry.type for entry in types.of(direction) if entry.single != "from"}:
@@ -84,7 +84,7 @@ def _limited(
 def _ends(
     kind: AssociationType, direction: Direction, specification: Specification, types: AssociationTypes
 ) -> Iterator[bool]:
-    """Yield the ends of a request's pairs at which they get a type: False for the from end, True for the to end.
+    """Yield the ends at which a request's pairs get a type: False for the from end, True for the to end.
 
     HubSpot gives every pair the type without a label, too.
     """
@@ -105,7 +105,7 @@ def _beyond(
     held: Mapping[int, Types],
     types: AssociationTypes,
 ) -> dict[int, str]:
-    """Return the pairs of one record that would pass the limit, each with the message for its rows."""
+    """Return the pairs of one record that would exceed the limit, each with the message for its rows."""
     having = {other for other, its in held.items() if limited.type in its}
     added = [pair for other, pair in pairs if other not in having]
     room = max(0, limited.most - len(having))

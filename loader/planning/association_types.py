@@ -4,8 +4,8 @@
 far as the ids of both object types are published): all of category HUBSPOT_DEFINED, one line for each direction, with
 the id of the same association seen from the other end. `label` is HubSpot's own text, which a portal may change;
 `also_called` is another text in use. `single` is the end (`from` or `to`) whose record can have only one association of
-this type: a contact has one primary company, a child company one parent.
-The table is not closed: HubSpot adds to it, so an id that it lacks is looked up or sent, never refused for that.
+this type: a contact has one primary company, a child company one parent. The table is not complete: HubSpot adds to it.
+So an id that is not in it is looked up or sent, never refused.
 """
 
 import csv
@@ -25,11 +25,11 @@ USER_DEFINED = "USER_DEFINED"
 CATEGORIES = (HUBSPOT_DEFINED, USER_DEFINED, "INTEGRATOR_DEFINED", "WORK")
 
 UNCHECKED = AssociationType("UNCHECKED", 0)
-"""Stands in a plan that is made without a portal for a type that only the portal knows; it is never sent."""
+"""The placeholder for a type that only the portal knows, in a plan without a portal; it is never sent."""
 
 
 def folded(label: str) -> str:
-    """Return what of a label tells it from others: not its case, its blanks, nor how its accents are written."""
+    """Return a label for comparison: without case, blanks and differences in how accents are written."""
     return " ".join(unicodedata.normalize("NFC", label).casefold().split())
 
 
@@ -80,9 +80,9 @@ MOST_SHOWN = 10
 
 
 class _Index:
-    """The types of one direction, so that each is found without a look at all others: a portal may have many.
+    """The types of one direction, indexed, because a portal may have many.
 
-    `plain` is the type that says no more than that two records belong together; None if it is not certain which.
+    `plain` is the type that only says that two records are associated; None if it is not certain which.
     """
 
     def __init__(self, direction: Direction, known: Sequence[Known]) -> None:
@@ -124,11 +124,11 @@ class AssociationTypes:
         self._unavailable: set[Direction] = set()
 
     def shown(self, direction: Direction) -> str:
-        """Return a direction as people say it: `contacts to companies`."""
+        """Return a direction in words: `contacts to companies`."""
         return " to ".join(map(self._names.shown, direction))
 
     def learn(self, direction: Direction, answer: Iterable[Mapping[str, object]]) -> None:
-        """Take over the entries (`category`, `typeId`, `label`) of the labels endpoint for one direction."""
+        """Add the entries (`category`, `typeId`, `label`) of the labels endpoint for one direction."""
         known = {entry.type: entry for entry in standard().get(direction, ())}
         for item in answer:
             category, type_id, label = item.get("category"), item.get("typeId"), item.get("label")
@@ -140,7 +140,7 @@ class AssociationTypes:
         self._indexes.pop(direction, None)
 
     def expect(self, direction: Direction, label: str, types: tuple[AssociationType, AssociationType]) -> None:
-        """Take a label as if the portal had it; `types` are what stands for it from this end and from the other."""
+        """Add a label as if the portal had it; `types` are its types from this end and from the other."""
         other = direction[::-1]
         ends = ((direction, *types), (other, *types[::-1]))
         for end, kind, inverse in [(direction, types[0], types[0])] if other == direction else ends:
@@ -164,9 +164,9 @@ class AssociationTypes:
         return self._listed.get(direction) or standard().get(direction, ())
 
     def named(self, direction: Direction, label: str) -> list[Known]:
-        """Return the types that a label stands for: in the portal's words, else in those of HubSpot's table.
+        """Return the types of a label: by the portal's labels, else by HubSpot's table.
 
-        Case and blanks do not matter, unless the portal has two labels that differ in nothing else.
+        Case and blanks are ignored, unless two labels of the portal differ in nothing else.
         """
         wanted = folded(label)
         found = self._index(direction).by_label.get(wanted, [])
@@ -175,7 +175,7 @@ class AssociationTypes:
         return found or self._named_by_hubspot(direction, wanted)
 
     def primary(self, direction: Direction) -> list[Known]:
-        """Return HubSpot's own primary type of a direction, whatever the portal calls it and its other labels."""
+        """Return HubSpot's own primary type of a direction, whatever label the portal gives it."""
         return self._named_by_hubspot(direction, folded("Primary"))
 
     def _named_by_hubspot(self, direction: Direction, wanted: str) -> list[Known]:
@@ -188,25 +188,25 @@ class AssociationTypes:
         return [entry for kind in table for entry in self.numbered(direction, kind.type_id) if entry.type == kind]
 
     def numbered(self, direction: Direction, type_id: int) -> list[Known]:
-        """Return the types of a direction that have this id, in whatever categories."""
+        """Return the types of a direction that have this id, in any category."""
         return self._index(direction).by_type_id.get(type_id, [])
 
     def first_labelled(self, direction: Direction) -> list[Known]:
-        """Return some types of a direction that have a label, to be shown as examples."""
+        """Return some types of a direction with a label, as examples to show."""
         return self._index(direction).first_labelled
 
     def has_unlabelled(self, direction: Direction) -> bool:
-        """Return True when a direction has a type without a label, or several."""
+        """Return True if a direction has at least one type without a label."""
         return bool(self._index(direction).blank)
 
     def labels_like(self, direction: Direction, label: str) -> tuple[list[str], list[str]]:
-        """Return labels of a direction that look like this one, and, in order, the first of all that there are."""
+        """Return labels of a direction that look like this one, and the first of all its labels, sorted."""
         index = self._index(direction)
         near = self._nearest.to(folded(label), index.labels, of=direction)
         return [index.labels[name] for name in near], index.first_labels
 
     def unlabelled(self, direction: Direction) -> Known | None:
-        """Return the type that says no more than that two records belong together; None if it is not certain which."""
+        """Return the type that only says that two records are associated; None if it is not certain which."""
         return self._index(direction).plain
 
     def _index(self, direction: Direction) -> _Index:

@@ -1,4 +1,4 @@
-"""What a load costs by each method, and what reading first would save: in requests, time and share of the day."""
+"""The cost of a load by each method, and what reading first would save: requests, time and share of the quota."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
@@ -26,19 +26,19 @@ ARCHIVE = "archive"
 """The only method of a removal."""
 
 STALE_SHARE = 0.01
-"""Of the pairs: plans reckon with one, as it is not known before writing which records are still there."""
+"""Of the pairs. Plans assume this share, because before writing it is not known which records still exist."""
 
 LONG_SECONDS = 600.0
-"""A load that takes longer is advised of the faster method, or uses it where that is left to its size."""
+"""Seconds. For a longer load the faster method is recommended, or used with `--method auto`."""
 
 MOST_LOTS = 200
-"""A plan looks up no more: 200,000 records, of which it concludes on the others."""
+"""A plan looks up no more lots: 200,000 records, from which it estimates the others."""
 
 
 def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None, *, removes: bool = False) -> dict[str, Cost]:
-    """Return what each method costs for a number of pairs to send, when a number of records are read first.
+    """Return the cost of each method for a number of pairs to send and of records to read first.
 
-    What is to be taken off is read twice: to know how much that is before anything is sent, and just before it is sent.
+    In a removal records are read twice: to count what goes before anything is sent, and just before it is sent.
     """
     reads = ceil(records / RECORDS_PER_READ) * (2 if removes else 1)
     found: dict[str, Cost] = {}
@@ -46,14 +46,14 @@ def costs(pairs: int, records: int, rate: Rate, daily_quota: int | None, *, remo
         writes = ceil(pairs / size)
         requests = reads + writes
         share = requests / daily_quota if daily_quota else None
-        # A batch is refused whole for a record that is not there; a PUT is that pair's own. What is taken off was read.
+        # For one missing record HubSpot refuses a whole batch, but only one PUT. What is taken off was read.
         stale = ceil(pairs * STALE_SHARE) if size > 1 and not removes else 0
         found[method] = Cost(reads, writes, requests, requests / rate.per_second, share, stale)
     return found
 
 
 class Ahead(NamedTuple):
-    """What a look at the portal found before anything is sent: see `Planned`."""
+    """What was read from the portal before anything is sent; see `Planned`."""
 
     so_far: SoFar
     losing: Losing | None
@@ -63,7 +63,7 @@ class Ahead(NamedTuple):
 async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, judge: Judge, notify: Notify) -> Ahead:
     """Look up what the pairs of a planned journal have already, or the first of them where they are very many.
 
-    Those that HubSpot refuses to tell of are not counted, and said. Raises Unreachable when it gives no usable answer.
+    Pairs that HubSpot refuses to read are not counted, but reported. Raises Unreachable without a usable answer.
     """
     looked_up = lots = 0
     found = _Standing()
@@ -99,7 +99,7 @@ async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, j
                 "they are not counted as checked."
             )
         )
-    # A record may be that of many pairs.
+    # One record may be in many pairs.
     merged = dict.fromkeys(
         MergedRecord(error.object_type, error.record_id, error.survivor)
         for error in refused
@@ -110,7 +110,7 @@ async def look_ahead(journal: AsyncJournal[Any], current: CurrentAssociations, j
 
 
 class _Standing(NamedTuple):
-    """How many pairs have all that is asked for, and how many labels, on how many pairs, are to go."""
+    """How many pairs have all that rows ask for, and how many labels, on how many pairs, will be taken off."""
 
     complete: int = 0
     labels_gone: int = 0
@@ -133,9 +133,9 @@ def _plus(found: _Standing, judged: Iterable[Case]) -> _Standing:
 def _seen_from_the_other_end(
     lot: Lot, held: npt.NDArray[np.int32], types: Sequence[Types], judge: Judge
 ) -> tuple[list[Case], Pairs]:
-    """Return what can be said of pairs by what their other end shows, and those of which only their own end can tell.
+    """Return the counts of the pairs that their other end decides, and the pairs that only their own end can decide.
 
-    Those have a type whose name from there is not known: it may be the very one that is asked for, or one to go.
+    The latter have a type whose inverse is not known: it may be the type that rows ask for, or one to take off.
     """
     clear: list[Case] = []
     unclear = np.zeros(len(lot.other), np.bool_)
@@ -149,7 +149,7 @@ def _seen_from_the_other_end(
 
 
 def _unread(reading: Reading, records: Ids) -> list[ApiError]:
-    """Return why pairs are unread, an error for each; raises Unreachable when no record could be read at all."""
+    """Return an error for each pair that was not read; raises Unreachable when no record could be read at all."""
     unread = [reading.unreadable[each] for each in records.tolist() if each in reading.unreadable]
     if len(unread) == len(records) > 0 and isinstance(unread[0], Retryable):
         raise no_answer(unread[0]) from unread[0]
@@ -157,7 +157,7 @@ def _unread(reading: Reading, records: Ids) -> list[ApiError]:
 
 
 def replacing_note(send: SendSettings) -> str | None:
-    """Return what a person should know before labels are taken off, or None."""
+    """Return a note for the user before labels are taken off, or None."""
     if send.existing != "replace":
         return None
     after = (
@@ -169,7 +169,7 @@ def replacing_note(send: SendSettings) -> str | None:
 
 
 def advice(planned: Planned, send: SendSettings) -> str | None:
-    """Return what a person should know of the method by which a load sends, or None."""
+    """Return a note for the user about the method of a load, or None."""
     if send.method == ARCHIVE:
         return None
     put, batch = planned.costs["put"], planned.costs["batch"]
@@ -189,9 +189,9 @@ def advice(planned: Planned, send: SendSettings) -> str | None:
 
 
 def method_for(method: str, by_method: Mapping[str, Cost]) -> str:
-    """Return the method by which a load sends: for `auto` one by one, unless that takes long.
+    """Return the method of a load: for `auto` single PUTs, unless that takes long.
 
-    Only one by one, HubSpot returns created resource ids; a load of a few minutes need not give them up.
+    HubSpot returns created resource ids only for single PUTs; a load of a few minutes need not do without them.
     """
     if method != "auto":
         return method

@@ -1,4 +1,4 @@
-"""The names of a whole load resolved at once: what the standard tables know, and what only the portal can tell."""
+"""The names of a whole load are resolved at once: by the standard tables, and by the portal for all others."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -25,7 +25,7 @@ _PERHAPS_OTHER_END = frozenset({"ASSOCIATION_LABEL_NOT_FOUND", "WRONG_ASSOCIATIO
 
 
 class Names(NamedTuple):
-    """The verdict on each kind of row, the directions that could not be checked for want of a portal, and the names."""
+    """The verdict on each kind of row, the directions that could not be checked without a portal, and the names."""
 
     verdicts: dict[int, Verdict]
     unchecked: list[Direction]
@@ -34,7 +34,7 @@ class Names(NamedTuple):
 
 
 async def resolve_names(kinds: Mapping[int, RowKind], portal: GatewayPortal | None, *, removes: bool = False) -> Names:
-    """Resolve the kinds of rows; the portal is read only for what the standard tables lack, once for each direction.
+    """Resolve the kinds of rows; the portal is asked only if the standard tables do not suffice, once a direction.
 
     `removes`: what the rows name is to be taken off.
     """
@@ -52,7 +52,7 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: GatewayPortal | No
         if needs_portal(kinds[kind], direction, types):
             unknown.setdefault(direction, []).append(kinds[kind])
     for direction, group in unknown.items():
-        # One row that needs the portal's own labels stops the load: without them its association type is not known.
+        # If one row needs the portal's own labels, the load stops without them: its association type is not known.
         insist = not all(known_by_table(row_kind, direction, types) for row_kind in group)
         if not await learn(direction, types, portal, insist=insist):
             unchecked.append(direction)
@@ -66,19 +66,19 @@ async def resolve_names(kinds: Mapping[int, RowKind], portal: GatewayPortal | No
     verdicts = judged()
     resolved = [verdict for verdict in verdicts.values() if isinstance(verdict, Resolved)]
     written = {verdict.direction for verdict in resolved}
-    # Where rows are written from both ends, types need their names from both.
+    # If rows are written from both ends, the types must be known from both.
     unchecked += [
         back
         for back in dict.fromkeys(verdict.direction[::-1] for verdict in resolved if verdict.inverse is None)
         if back in written and not types.looked_up(back) and not await learn(back, types, portal)
     ]
     await _look_at_other_ends(verdicts, known, types, portal)
-    # What was read of other ends may have named an inverse.
+    # The types read from the other ends may have given an inverse.
     return Names(judged(), unchecked, names, types)
 
 
 async def object_types(type_names: AbstractSet[str], portal: GatewayPortal | None) -> ObjectTypes:
-    """Return what is needed to resolve these names: any name may be a custom object's, only a standard id is none."""
+    """Return the object types for these names: any name may be a custom object's, except a standard id."""
     if portal is None or type_names <= STANDARD.keys():
         return ObjectTypes()
     return ObjectTypes(await portal.schemas())
@@ -87,9 +87,9 @@ async def object_types(type_names: AbstractSet[str], portal: GatewayPortal | Non
 async def learn(
     direction: Direction, types: AssociationTypes, portal: GatewayPortal | None, *, insist: bool = True
 ) -> bool:
-    """Ask for the types of a direction; return whether the portal names them.
+    """Request the types of a direction; return whether the portal lists them.
 
-    Where the token may not read them, raise MissingScope if they must be known (`insist`).
+    If the token may not read them, raise MissingScope if they must be known (`insist`).
     """
     try:
         answer = await portal.labels(direction) if portal is not None else None
@@ -110,7 +110,7 @@ async def _look_at_other_ends(
     types: AssociationTypes,
     portal: GatewayPortal | None,
 ) -> None:
-    """Read the other direction of what was not found: the message then says when it exists there."""
+    """Read the other direction of unknown types, so that the message can say that they exist there."""
     for kind, verdict in verdicts.items():
         if portal is None or not isinstance(verdict, Problem) or verdict.reason not in _PERHAPS_OTHER_END:
             continue
@@ -123,7 +123,7 @@ async def _look_at_other_ends(
 def refuse_options(
     groups: Sequence[InputSettings], kinds: Mapping[int, RowKind], verdicts: Mapping[int, Verdict]
 ) -> None:
-    """Raise UsageError when an option's value is right for no row at all: it is the command that is wrong."""
+    """Raise UsageError if an option's value is wrong for every row: then the command is wrong."""
     resolved = [kinds[kind] for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)]
     for kind, verdict in verdicts.items():
         if isinstance(verdict, Resolved):
@@ -137,7 +137,7 @@ def refuse_options(
 def of_another_portal(
     row_kind: RowKind, resolved: Resolved, names: ObjectTypes, portal_id: str | None, *, offline: bool
 ) -> Problem | None:
-    """Return why rows cannot be sent whose ids were read from addresses; None where nothing is wrong.
+    """Return why rows with ids from record addresses cannot be sent; None if they can.
 
     `portal_id` is that of the load, None where it is not known. `offline` says that there is no portal to read from,
     and that nothing will be sent.

@@ -1,7 +1,7 @@
-"""Labels that rows name and the portal lacks: with `--create-labels` they are planned as if they were there.
+"""Labels that rows name and the portal lacks: with `--create-labels` they are planned as if they existed.
 
-Their association types are not known before they are made. Until then a plan has placeholders, which no request ever
-carries: types of the portal's own category with negative ids.
+Their association types are not known before they are made. Until then a plan has placeholders that are never sent:
+types of the portal's own category with negative ids.
 """
 
 import hashlib
@@ -19,10 +19,9 @@ LONGEST_NAME = 60
 
 
 def internal_name(label: str) -> str:
-    """Return the internal name of a label that is to be made: no hyphen and no digit first [HubSpot's guide].
+    """Return the internal name for a new label: no hyphen, and no digit first [HubSpot's guide].
 
-    Labels that differ must have different names. Where a name says less than its label, a hash of the label tells it
-    from others.
+    Different labels must have different names. If the name loses a part of its label, a hash of the label is added.
 
     >>> internal_name("Decision maker"), internal_name("C-Level")
     ('decision_maker', 'c_level_98fa7d')
@@ -36,7 +35,7 @@ def internal_name(label: str) -> str:
 
 
 def placeholders(number: int) -> tuple[AssociationType, AssociationType]:
-    """Return what stands for a new label from each end; `number` is its place among the new labels, from 0."""
+    """Return the placeholder types of a new label from each end; `number` counts the new labels from 0."""
     return AssociationType(USER_DEFINED, -2 * number - 1), AssociationType(USER_DEFINED, -2 * number - 2)
 
 
@@ -47,10 +46,10 @@ def plan_labels(
     names: ObjectTypes,
     types: AssociationTypes,
 ) -> tuple[NewLabel, ...]:
-    """Return the labels to be made, and resolve the kinds of rows that name them; `rows` counts those of each kind.
+    """Return the labels to make, and resolve the kinds of rows that name them; `rows` counts the rows of each kind.
 
-    A label that the portal has from the other end alone is not made: such rows are written from the wrong end. Nor is
-    one for a row that says a type id or another category, too, or where HubSpot associates no such records at all.
+    A label that the portal has only from the other end is not made: such rows are written from the wrong end. No label
+    is made either for a row with a type id or another category, or if HubSpot does not associate these object types.
     """
     found: list[NewLabel] = []
     for kind, verdict in verdicts.items():

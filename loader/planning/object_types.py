@@ -13,20 +13,20 @@ CUSTOM = "2-"
 """The ids of custom objects begin with it."""
 
 MOST_SUGGESTIONS = 100
-"""Of one kind in a load: who has more unknown names than that needs another list, not a hundred hints."""
+"""Of one kind in a load: with more unknown names than this, the list is wrong, and hints do not help."""
 
 MOST_COMPARISONS = 200_000
 """Each takes some 20 microseconds; a portal has some 50 labels between two object types."""
 
 LONGEST = 100
-"""Characters; a longer text is no misspelt name."""
+"""Characters; a longer text is not a misspelt name."""
 
 _TYPE_ID = re.compile(r"[012]-[1-9][0-9]{0,11}", re.ASCII)
 _QUALIFIED_NAME = re.compile(r"p[0-9]*_[A-Za-z0-9_-]{1,150}", re.ASCII)
 
 
 class ObjectTypes:
-    """Every name a portal's object types go by.
+    """All names of a portal's object types.
 
     `schemas` are entries of the schemas endpoint (`objectTypeId`, `fullyQualifiedName`, `name`, `labels`), all that the
     portal has; None where they are not known: then a custom object's id or qualified name is taken unchanged.
@@ -67,8 +67,7 @@ class ObjectTypes:
     def find(self, name: str) -> str | None:
         """Return the type id (`0-1`), an unknown qualified name (`p123_car`) unchanged, or None.
 
-        None is for a name that nothing goes by, and for one that several object types go by: a custom object may be
-        called like a standard one.
+        None is for an unknown name, and for a name of several object types: a custom object may have a standard name.
         """
         if folded(name) in self._shared:
             return None
@@ -80,16 +79,16 @@ class ObjectTypes:
         return name if _QUALIFIED_NAME.fullmatch(name) and not self._complete else None
 
     def sharing(self, name: str) -> list[str]:
-        """Return the object types that share a name, as people tell them apart: `2-5 (p1_deal)`; none for others."""
+        """Return the object types that share a name, each as `2-5 (p1_deal)`; none if the name is unique."""
         shared = self._shared.get(folded(name), [])
         return [f"{type_id} ({self._qualified.get(type_id) or shown(type_id)})" for type_id in shared]
 
     def shown(self, type_id: str) -> str:
-        """Return what people call an object type: `contacts`, or a custom object's own plural."""
+        """Return an object type's name for people: `contacts`, or a custom object's own plural."""
         return self._shown.get(type_id) or shown(type_id)
 
     def nearest(self, name: str) -> list[str]:
-        """Return up to three known names that look like this one; nothing looks like an id."""
+        """Return up to three known names that look like this one; none for an id."""
         if _TYPE_ID.fullmatch(name):
             return []
         if _QUALIFIED_NAME.fullmatch(name):
@@ -106,7 +105,7 @@ class ObjectTypes:
 
 
 def shown(type_id: str) -> str:
-    """Return what people call an object type: `contacts`; an id that has no standard name stands for itself."""
+    """Return an object type's name for people: `contacts`; an id without a standard name is returned as it is."""
     names = STANDARD.get(type_id)
     return names[1] if names else type_id
 
@@ -115,7 +114,7 @@ def shown(type_id: str) -> str:
 
 
 class Nearest:
-    """Looks for near names once for each distinct text, for the first hundred of them, and as long as that is quick."""
+    """Looks for similar names: once for each distinct text, for the first hundred, and while that is fast."""
 
     def __init__(self, cutoff: float, *, most: int = 3) -> None:
         self._cutoff = cutoff
@@ -124,7 +123,7 @@ class Nearest:
         self._found: dict[tuple[object, str], list[str]] = {}
 
     def to(self, text: str, names: Collection[str], *, of: object = None) -> list[str]:
-        """Return a few of the names that look like a text, the likeliest first; `of` says whose names they are."""
+        """Return a few names that look like a text, the most similar first; `of` says whose names they are."""
         key = of, text
         if key not in self._found:
             if len(text) > LONGEST or len(self._found) >= MOST_SUGGESTIONS or self._compared >= MOST_COMPARISONS:
@@ -136,5 +135,5 @@ class Nearest:
 
 
 def quoted(text: str) -> str:
-    """Return a value of a file as a sentence shows it: in quotes, and cut."""
+    """Return a cell's text for a sentence: in quotes, and shortened."""
     return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")

@@ -1,7 +1,7 @@
-"""Rows that name their records by a unique property's value get the records' ids, before anything is grouped.
+"""Rows that name records by the value of a unique property get the record ids before they are grouped.
 
-HubSpot's answers are matched by the property's own value, never by position: they come in any order, and HubSpot folds
-the case of emails. A value that finds no record, or several, is never guessed at.
+HubSpot's answers are matched by the value of the property, never by position: they come in any order, and HubSpot
+ignores the case of emails. If a value finds no record, or several, the loader does not guess.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from loader.planning.staging import Staging
 from loader.send.portal import GatewayPortal
 
 MOST_VALUES = 100
-"""Documented for every batch of records."""
+"""The most values in one request (documented for every batch of records)."""
 
 AT_ONCE = 10
 """Requests under way: at half a second each they keep up with the highest limit that HubSpot has."""
@@ -29,7 +29,7 @@ _LIKE_A_NUMBER = re.compile(r"[+-]?[0-9][0-9.,]*", re.ASCII)
 
 
 class Matched(NamedTuple):
-    """What an answer says of the values looked up; `alone` are those that must each be looked up by itself."""
+    """What an answer says about the values; those in `alone` must each be looked up by itself."""
 
     found: dict[str, FoundRecord]
     alone: list[str]
@@ -41,10 +41,10 @@ def asked_as(id_property: str, value: str) -> str:
 
 
 def match(question: Question, values: Sequence[str], answer: RecordsFound) -> Matched:
-    """Return which record each value stands for.
+    """Return the record of each value.
 
-    A value is open while the answer has records that no value explains (HubSpot also finds a contact by a second email,
-    and shows the first), or when it differs only by case from another value of the same batch.
+    A value stays open if the answer has records that match no value (HubSpot also finds a contact by a second email,
+    and shows the first), or if it differs only by case from another value of the same batch.
     """
     exact, folded = _by_value(answer, str), _by_value(answer, str.casefold)
     matched = Matched({}, [])
@@ -72,9 +72,9 @@ def match(question: Question, values: Sequence[str], answer: RecordsFound) -> Ma
 
 
 def match_alone(question: Question, value: str, answer: RecordsFound) -> FoundRecord:
-    """Return the record of a value that was looked up alone: then HubSpot's answer is about nothing else.
+    """Return the record of a value that was looked up alone: then the answer can only be about this value.
 
-    But for numbers: a property that is one finds `123` for `00123`, and it is not known whose key that is.
+    Except for numbers: a number property finds `123` for `00123`, and it is not known whose key that is.
     """
     records = tuple(dict.fromkeys(record_id for record_id, _ in answer.records))
     different = [other for _, other in answer.records if other.casefold() != value.casefold()]
@@ -170,10 +170,10 @@ async def look_up(
 ) -> tuple[LookedUp, ...]:
     """Find the records of all own keys, each value looked up once, and return what was found.
 
-    `directions` are the object types of the kinds that can be sent, `names` their names for people. Answers are on disk
-    as they come, so that a load that is stopped resumes with the next value. Without a portal no request is sent,
-    and the returned `found` are None. Raises UsageError for a property that HubSpot cannot look up, and Fatal when
-    it answers no more.
+    `directions` are the object types of the kinds that can be sent, `names` their names for people. Each answer is
+    stored at once, so that a stopped load resumes with the next value. Without a portal no request is sent, and the
+    returned `found` are None. Raises UsageError for a property that HubSpot cannot look up, and Fatal when no request
+    can succeed.
     """
     found = await asyncio.to_thread(staging.keys.questions, directions, asked_as)
     questions = {each._replace(called=names.shown(each.object_type)): total for each, total in found.items()}
@@ -207,7 +207,7 @@ async def _ask(  # noqa: PLR0917 - called in one place, above
             done += len(answers)
             notify(LookingUp(question.called, question.id_property, done, total))
 
-    # The first batch alone: a property that HubSpot cannot look up is refused once, and not ten times.
+    # The first batch goes alone: a property that HubSpot cannot look up is then refused once, not ten times.
     await ask(islice(batches, 1))
     tasks = [asyncio.create_task(ask(batches), name=f"look-up-{number}") for number in range(AT_ONCE)]
     try:

@@ -1,4 +1,4 @@
-"""Read, check, resolve, group: what load, plan and verify have in common."""
+"""Read, check, resolve, group: the steps that load, plan and verify have in common."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from loader.stopping import Stop
 RECORDS_BETWEEN_EVENTS = 20_000
 
 MOST_NAMED = 10
-"""The rejected rows that a plan names for each reason."""
+"""How many rejected rows a plan names for each reason."""
 
 
 def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: Stop) -> None:
@@ -59,9 +59,9 @@ def read_all(staging: Staging, inputs: Sequence[Input], notify: Notify, stop: St
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolution:
-    """What rows ask for with the verdicts, the object types whose labels stayed unchecked, and what was looked up.
+    """The kinds of rows with their verdicts, the directions with unchecked labels, and what was looked up.
 
-    `new_labels` are to be made before anything is sent.
+    `new_labels` will be made before anything is sent.
     """
 
     kinds: tuple[Kind, ...]
@@ -104,7 +104,7 @@ async def resolve_and_group(
     await thread.call(Staging.name_types, names)
     directions = {kind: verdict.direction for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
     mirror = settings.send.existing == "mirror"
-    if mirror:  # Also those that rejected rows name by own keys: they are exempt.
+    if mirror:  # Also the records that rejected rows name by own keys: they are exempt.
         directions = {**staging.named_directions(), **directions}
     looked_up = await stop.unless(look_up(staging, directions, names, portal, notify))
     rows = await thread.call(Staging.rows_of_kind, settings.send.limit)
@@ -131,7 +131,7 @@ async def resolve_and_group(
 
 
 def _describe(row_kind: RowKind, verdict: Resolved | Problem, names: ObjectTypes) -> Kind:
-    """Return a kind of row as people see it, without the number of its rows; some kinds look the same to them."""
+    """Return a kind of row as it is shown, without the number of its rows; different kinds may look the same."""
     if isinstance(verdict, Resolved):
         first, second = map(names.shown, verdict.direction)
         category, type_id = verdict.type.category, str(verdict.type.type_id) if verdict.type.type_id > 0 else ""
@@ -153,7 +153,7 @@ def planned(
 ) -> Planned:
     """Return what was planned, for people to look at before anything is sent.
 
-    What is not known of the portal is None or blank, and `address` also where requests go to HubSpot.
+    Unknown facts about the portal are None or blank; `address` is blank also if requests go to HubSpot.
     """
     figures = staging.journal.figures(send.limit)
     read = zip(inputs, figures.records, strict=True)
@@ -203,7 +203,7 @@ def _first_rejected(
 
 
 def with_what_is_there(event: Planned, ahead: Ahead, method: str) -> Planned:
-    """Return a plan with what the portal has already; very many pairs are as far as those that were looked up."""
+    """Return a plan with what the portal has already; of very many pairs only some are looked up."""
     so_far = ahead.so_far
     share = so_far.unchanged / so_far.pairs if so_far.pairs else 0.0
     lacking = event.pairs - round(share * event.pairs)

@@ -1,4 +1,4 @@
-"""What a row asks for, resolved: names become ids, or a reason says why not, and what would be right.
+"""What a row asks for is resolved: names become ids, or a reason says why not, and what would be right.
 
 Kinds of rows are resolved (`model.RowKind`), not rows: they are few, however many rows there are.
 """
@@ -56,21 +56,21 @@ def find_type(name: str, names: ObjectTypes, field: str) -> str | Problem:
 
 
 def wanted_label(row_kind: RowKind) -> str:
-    """Return the label that a row asks for; a `(Primary)` column asks for one without a word."""
+    """Return the label that a row asks for; a `(Primary)` column means the primary label."""
     return row_kind.label or ("Primary" if row_kind.primary and not row_kind.association_type_id else "")
 
 
 def names_whole_pair(row_kind: RowKind) -> bool:
-    """Return True for a row that says nothing but two records."""
+    """Return True for a row that names two records and nothing else."""
     return not (wanted_label(row_kind) or row_kind.association_type_id or row_kind.association_category)
 
 
 def resolve_removal(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> Verdict:
-    """Return what to take off, or why nothing can be; a label that is not known never widens to the whole pair."""
+    """Return what to take off, or why nothing can be; an unknown label never means the whole pair."""
     if names_whole_pair(row_kind):
         return Resolved(direction, WHOLE_PAIR, "", WHOLE_PAIR, removes=True)
     verdict = resolve(row_kind, direction, types)
-    # To name two primary records is wrong of those that a record is to have, not of those that it is to lose.
+    # Two primary records for one record are a contradiction only if they are added, not if they are taken off.
     return verdict._replace(single="", removes=True) if isinstance(verdict, Resolved) else verdict
 
 
@@ -79,13 +79,13 @@ def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationType
     if types.looked_up(direction):
         return False
     if wanted_label(row_kind):
-        return True  # Portals give their own labels, and HubSpot's, any text.
+        return True  # A portal can give any text to its own labels, and to HubSpot's.
     if row_kind.association_type_id:
         kind = _type_id(row_kind.association_type_id)
         if kind is None or (category := category_of(row_kind)) is None:
             return False
         if not row_kind.association_category:
-            return True  # One number may be HubSpot's own type and, in another category, a label of this portal.
+            return True  # The same type id may be HubSpot's own type and, in another category, a label of this portal.
         if any(entry.type.category == category for entry in types.numbered(direction, kind)):
             return False
         return category != HUBSPOT_DEFINED or standard_direction(kind) is None
@@ -93,7 +93,7 @@ def needs_portal(row_kind: RowKind, direction: Direction, types: AssociationType
 
 
 def known_by_table(row_kind: RowKind, direction: Direction, types: AssociationTypes) -> bool:
-    """Return True when HubSpot's own table has a type for this: a token that only writes must not be stopped for it."""
+    """Return True if HubSpot's table has a type for this: then a token that can only write is enough."""
     verdict = resolve(row_kind, direction, types)
     return isinstance(verdict, Resolved) and any(entry.type == verdict.type for entry in types.of(direction))
 
@@ -224,7 +224,7 @@ def _by_type_id(row_kind: RowKind, category: str, direction: Direction, types: A
     if home or types.complete(direction):
         message = _right_ids(type_id, home, direction, types)
         return Problem("WRONG_ASSOCIATION_TYPE_ID", message, "association_type_id")
-    # The portal does not say, and HubSpot's table is not closed: HubSpot itself will judge this id.
+    # The portal does not list it, and HubSpot's table is not complete: HubSpot itself will judge this id.
     return Resolved(direction, AssociationType(category, type_id), "", None)
 
 
@@ -236,7 +236,7 @@ def _described(entry: Known) -> str:
 def _wrong_category(
     row_kind: RowKind, known: list[Known], what: str, direction: Direction, types: AssociationTypes
 ) -> Problem:
-    """Say that a type is there, but under another category than the row's."""
+    """Return the problem of a type that exists, but in another category than the row's."""
     right = " or ".join(dict.fromkeys(entry.type.category for entry in known))
     return Problem(
         "WRONG_CATEGORY",
@@ -249,7 +249,7 @@ def _wrong_category(
 def _home(
     row_kind: RowKind, type_id: int, category: str, direction: Direction, types: AssociationTypes
 ) -> tuple[Direction, list[Known]] | None:
-    """Return the direction that a wrong type id belongs to, as far as it is known, and the types that it is there."""
+    """Return the direction that a wrong type id belongs to, if known, and its types there."""
     other = direction[1], direction[0]
     same = types.numbered(other, type_id) if other != direction else []
     if row_kind.association_category:

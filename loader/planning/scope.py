@@ -1,8 +1,9 @@
-"""The scope of a mirror: the records that stand in the file, and what its rows ask of each, from either end.
+"""The scope of a mirror: the records in the file, and the pairs that its rows want for each, from either end.
 
-A record stands in the file when a row is written from it, or a blank cell says that it has nothing. Of a record with a
-row that is rejected, it is not known what it is to have: it is exempt, and nothing is taken off it. Where it is not
-sure which record a rejected row is written from, it may mean any pair of its to record: that record is exempt, too.
+A record is in the file if a row is written from it, or if a blank cell says that it has nothing. If a row of a record
+is rejected, it is not known what that record should have: it is exempt, and nothing is taken off it. If it is not
+certain which record a rejected row is written from, the row may mean any pair of its to record: then that record is
+exempt, too.
 """
 
 import re
@@ -19,16 +20,16 @@ from loader.planning.spool import Records, Spool
 from loader.read.ids import judge, judge_value
 
 _STANDS, _EXEMPT, _UNSURE, _PERHAPS = -1, -2, -3, -4
-"""In place of a row's part, what is known of its from record.
+"""These values stand in the part of a row, and say what is known of its from record.
 
-It has nothing; it has a rejected row; it has one, if the row is written from it; a cell that is wrong may mean it.
+It has nothing; it has a rejected row; it has one if the row is written from it; a wrong cell may mean it.
 """
 
 REJECTED, PERHAPS, OTHER_END = "rejected", "perhaps", "other end"
-"""Why records are exempt. Those at the other end of a rejected row count where they are in scope themselves."""
+"""Why records are exempt. Records at the other end of a rejected row count only if they are in scope themselves."""
 
 OF_FROM_END = ("object_id", "object_type")
-"""Where one of these fields is wrong, it is not sure which record a row is written from."""
+"""If one of these fields is wrong, it is not certain which record a row is written from."""
 
 ENTRY = [
     *(("direction", "i4"), ("record", "i8"), ("other", "i8"), ("pair", "i8"), ("request", "i4"), ("rows", "i4")),
@@ -40,9 +41,9 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
 class Marks(Spool):
-    """Records that stand in the file with nothing, and those of rows that are rejected, until their ids are known.
+    """Records that the file lists with nothing, and records of rejected rows, until their ids are known.
 
-    They are spooled as rows; their ids may be own keys, and are 0 where nothing is known.
+    They are spooled as rows; their ids may be own keys, and are 0 if unknown.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +52,7 @@ class Marks(Spool):
     def note(
         self, number: int, chunk: Chunk, keys: OwnKeys, kind: Callable[[RowKind], int], *, by_key: tuple[bool, bool]
     ) -> None:
-        """Take over what a chunk of an input says beside its rows; `by_key`: from ids and to ids are own keys."""
+        """Add the blank cells and the rejects of a chunk of an input; `by_key`: from ids and to ids are own keys."""
         if chunk.blank is not None and len(chunk.blank):
             blank = chunk.blank
             found = np.zeros(len(blank), ROW)
@@ -71,16 +72,16 @@ class Marks(Spool):
 
 
 def _meant(reject: Reject, by_key: tuple[bool, bool]) -> Iterator[tuple[str, str, int]]:
-    """Yield the from records that a rejected row may be about, its to record, and how sure that is; blank: not known.
+    """Yield the from records that a rejected row may mean, its to record, and how certain that is; blank: unknown.
 
-    The to record is left out where it is sure which record the row is written from.
+    The to record is left out if it is certain which record the row is written from.
     """
     judges = [judge_value if keyed else judge for keyed in by_key]
     record, other = judges[0](reject.object_id).record_id, judges[1](reject.to_object_id).record_id
     if not record:
         yield "", other, _PERHAPS
         if not by_key[0]:
-            # An id is never guessed at; that a record keeps what it has does no harm.
+            # An id is never guessed. It does no harm that a record keeps what it has.
             numbers = _NUMBER.findall(reject.object_id)
             yield from ((number, "", _PERHAPS) for number in numbers if int(number) < 2**63)
     elif reject.field in ("", *OF_FROM_END):
@@ -92,9 +93,9 @@ def _meant(reject: Reject, by_key: tuple[bool, bool]) -> Iterator[tuple[str, str
 def exempt_records(
     marks: Iterable[Records], types: Mapping[int, tuple[str | None, str | None]]
 ) -> Iterator[tuple[str, int, str]]:
-    """Yield object type (blank: not known), record id and reason of the records that rejected rows are about.
+    """Yield object type (blank: unknown), record id and reason of the records that rejected rows mean.
 
-    `types` are the object types of each kind. An own key that stands for no record that is known is passed over.
+    `types` are the object types of each kind. An own key without a known record is skipped.
     """
     for block in marks:
         some = block.compress(block["part"] != _STANDS)
@@ -107,9 +108,9 @@ def exempt_records(
 
 
 class Entries:
-    """Pairs seen from the records in scope, gathered in any order and handed out record by record.
+    """The pairs of the records in scope, added in any order and returned record by record.
 
-    `directions` are those that rows in order are written in.
+    `directions` are those of the rows that are not rejected.
     """
 
     def __init__(self, spool: Spool, directions: Iterable[Direction]) -> None:
@@ -119,7 +120,7 @@ class Entries:
         self._numbers = {direction: number for number, direction in enumerate(self._directions)}
 
     def add_blank(self, marks: Iterable[Records], directions: Mapping[int, Direction]) -> None:
-        """Take over the records that stand in the file with nothing; `directions` are those of their kinds."""
+        """Add the records that the file lists with nothing; `directions` are those of their kinds."""
         for block in marks:
             numbers = np.full(int(block["kind"].max(initial=0)) + 1, -1, np.int32)
             for kind, direction in directions.items():
@@ -132,7 +133,7 @@ class Entries:
             self._spool.append(found)
 
     def add(self, first_pair: int, lot: PlannedLot, specifications: Mapping[int, Specification]) -> None:
-        """Take over the pairs of a lot, from both ends where both are in scope."""
+        """Add the pairs of a lot, from both ends if both are in scope."""
         size = max(specifications) + 1
         own, back = np.full(size, -1, np.int32), np.full(size, -1, np.int32)
         for request, each in specifications.items():
@@ -157,7 +158,7 @@ class Entries:
             self._spool.append(found)
 
     def lots(self) -> Iterator[ScopeLot]:
-        """Yield the records that stand in the file, in lots, each with all that rows ask of it."""
+        """Yield the records of the file in lots, each record with all its pairs."""
         for part in self._spool.parts(("direction", "record")):
             entries = part.take(np.lexsort((part["other"], part["record"], part["direction"])))
             if not len(entries):

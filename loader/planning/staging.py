@@ -1,4 +1,4 @@
-"""Rows that are read and planned: they wait in a file until they are grouped, and what comes of them is a journal."""
+"""Rows are read and planned: they wait in a file until they are grouped, and become a journal."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,9 +39,9 @@ REJECTS_AT_ONCE = 5000
 class Staging:
     """A journal under construction in `path`, which must not exist yet, and the rows that it is made of.
 
-    `stopping` is called now and then while rows are grouped; True ends the grouping with RecordError. `mirror`: it is
-    kept which records stand in the file, and which of them have rejected rows (see `planning.scope`). Without `cells`
-    no failures file can be written from the journal.
+    `stopping` is called now and then while rows are grouped; True ends the grouping with RecordError. `mirror`: note
+    which records are in the file, and which of them have rejected rows (see `planning.scope`). Without `cells` no
+    failures file can be written from the journal.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Staging:
         """Announce the input that the next chunks belong to.
 
         `to_columns` and `label_column` are the headers whose cells may be lists; `id_properties` the properties that
-        its ids are values of, if any. `copied` are the facts about an object that it is a copy of.
+        its ids are values of, if any. `copied` are facts about the remote object, if the input is a copy of one.
         """
         self._input += 1
         self._records = self._without = 0
@@ -110,7 +110,7 @@ class Staging:
         self.journal.remember(label_columns=self._label_columns, copied=self._copied)
 
     def append(self, chunk: Chunk) -> None:
-        """Take over a chunk of the current input."""
+        """Add a chunk of the current input."""
         self.journal.add_records(self._input, self._records, chunk.rows, chunk.cells if self._cells else ())
         if len(chunk.links):
             rows = chunk.links
@@ -144,14 +144,14 @@ class Staging:
         return {kind: row_kind for row_kind, kind in self._kinds.items() if self._rows_of_kind[kind]}
 
     def name_types(self, names: ObjectTypes) -> None:
-        """Write down the object types of all kinds by their ids where they are known, whether they are sent or not."""
+        """Write down the object type ids of all kinds, if known, whether their rows are sent or not."""
         for row_kind, kind in self._kinds.items():
             found = names.find(row_kind.object_type), names.find(row_kind.to_object_type)
             self._named[kind] = found
             self.journal.name_types(kind, *found)
 
     def rows_of_kind(self, limit: int | None = None) -> Mapping[int, int]:
-        """Return how many rows of each kind are not rejected; with a limit, of its records, before rows are grouped."""
+        """Return how many rows of each kind are not rejected; with a limit, only rows within it, before grouping."""
         if limit is None:
             return dict(self._rows_of_kind)
         end = bound_place(self.journal.end_of(limit))
@@ -201,7 +201,7 @@ class Staging:
     def _exempt(self, rows: Records, *, unsure: bool = False) -> None:
         """Note that the records of rejected rows are exempt from a mirror, as far as their ids are known.
 
-        The to record is where the other one is not known, or `unsure`: then any pair of it may be meant.
+        The to record is exempt, too, if the from record is unknown, or `unsure`: then any pair of it may be meant.
         """
         if not self._mirror:
             return
@@ -216,21 +216,21 @@ class Staging:
             self.journal.exempt((self._named[kind][place] or "", record, reason) for kind, record in records)
 
     def _replace_keys(self, block: Records) -> None:
-        """Put record ids in the place of own keys, where these stand for a record."""
+        """Replace own keys by record ids, if the record was found."""
         for _ in self.keys.replace(block):
-            pass  # The rows are rejected, or are none.
+            pass  # These rows are rejected already, or are no rows.
 
     # --- the scope of a mirror
 
     def note_scope(self, types: AssociationTypes, portal_id: str | None, *, all_labels: bool) -> None:
-        """Write down the scope of a mirror: records, what is asked of each, and the association types.
+        """Write down the scope of a mirror: the records, the pairs that rows want for each, and the association types.
 
-        Those are the types that rows in order ask for, or, with `all_labels`, all that their directions have.
+        These are the types that rows ask for, or, with `all_labels`, all that their directions have.
         """
         directions = self.sound_directions()
         number = len(self._kinds)
         for direction, asked in directions.items():
-            # Only of a type that is listed is it known whether it is a label, which may be taken off by itself.
+            # Only for a listed type is it known whether it is a label, which may be taken off by itself.
             for each in types.of(direction):
                 if all_labels or each.type in asked:
                     number += 1
@@ -245,7 +245,7 @@ class Staging:
                 self.journal.scope_lot(scope_lot)
 
     def sound_directions(self) -> dict[Direction, set[AssociationType]]:
-        """Return the directions that rows in order are written in, each with the types that they ask for."""
+        """Return the directions of the rows that are not rejected, each with the types that they ask for."""
         found: dict[Direction, set[AssociationType]] = {}
         for kind, verdict in self._resolved.items():
             if self._rows_of_kind[kind] > 0:
@@ -253,13 +253,13 @@ class Staging:
         return found
 
     def _marked(self) -> Iterator[Records]:
-        """Yield the marks with record ids in the place of own keys, where these stand for a record."""
+        """Yield the marks with record ids instead of own keys, if the record was found."""
         for block in self._marks.blocks():
             self._replace_keys(block)
             yield block
 
     def _kinds_of_blank(self, portal_id: str | None) -> dict[int, Direction]:
-        """Return the object types of kinds of which both are known, and whose records are in this portal."""
+        """Return the object types of the kinds with both types known and with records in this portal."""
         found = self.named_directions()
         for row_kind, kind in self._kinds.items():
             if kind in found and row_kind.address not in ("", f"{portal_id}/{found[kind][0]}"):
@@ -267,7 +267,7 @@ class Staging:
         return found
 
     def named_directions(self) -> dict[int, Direction]:
-        """Return the object types of each kind of which both are known, whether its rows are in order or not."""
+        """Return the object types of each kind with both types known, even if its rows are rejected."""
         return {kind: (first, second) for kind, (first, second) in self._named.items() if first and second}
 
     # --- grouping
@@ -275,11 +275,10 @@ class Staging:
     def group(
         self, verdicts: Mapping[int, Resolved | Problem], types: AssociationTypes, *, by_record: bool = False
     ) -> dict[int, Specification]:
-        """Make one pair of all rows that name the same two records; return by number what pairs are sent as.
+        """Make one pair of all rows that name the same two records; return the specifications by number.
 
         `verdicts` say by kind what its rows are sent as, or why they are rejected. Pairs are sent in the order in which
-        the rows first name them, or, `by_record`, so that those of one record lie together, at the end that has fewer
-        records.
+        the rows first name them, or, `by_record`, sorted by the records of the end that has fewer of them.
         """
         self._reject_kinds({kind: each for kind, each in verdicts.items() if isinstance(each, Problem)})
         self._resolved = {kind: verdict for kind, verdict in verdicts.items() if isinstance(verdict, Resolved)}
@@ -301,7 +300,7 @@ class Staging:
         return self._specifications
 
     def _ids(self, block: Records) -> Flags:
-        """Put record ids in the place of own keys, reject rows of which a record is missing, and tell the others."""
+        """Replace own keys by record ids, reject rows with a missing record, and return which rows stay."""
         stay = np.ones(len(block), np.bool_)
         written = block.copy()
         for side, lost, why in self.keys.replace(block):
@@ -317,9 +316,9 @@ class Staging:
     # --- grouped
 
     def pairs_by_record(self, wanted: Sequence[tuple[int, bool]]) -> Iterator[tuple[int, int, int]]:
-        """Yield record, other record and number of pairs, record by record, and those of a record in their rows' order.
+        """Yield record, other record and number of pairs, record by record; those of one record in the rows' order.
 
-        `wanted` gives what the pairs are sent as, by number, and whether the record is the one at their to end.
+        `wanted` has numbers of specifications, and whether the record is the one at the pairs' to end.
         """
         with Spool(self._path, _OF_RECORD) as spool:
             for first_pair, lot in self.journal.lots():
@@ -349,7 +348,7 @@ class Staging:
             self.journal.drop_pairs(numbers)
 
     def keep_only(self, pairs: Sequence[int]) -> None:
-        """Leave out every pair but these, by number (from 1); their rows count no more."""
+        """Keep only these pairs, by number (from 1); the rows of all others no longer count."""
         self.journal.drop_pairs(np.setdiff1d(np.arange(1, self.journal.figures().pairs + 1), np.array(pairs, np.int64)))
 
     # --- closing

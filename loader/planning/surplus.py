@@ -1,4 +1,4 @@
-"""Records in the scope of a mirror are read, and what they have is held against what the file asks of them."""
+"""Records in the scope of a mirror are read, and their associations are compared with the file."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ScopeRead:
-    """What was found of some records: how many associations in scope they have, and what of that is to go.
+    """The result of reading some records: how many associations in scope they have, and which are to be taken off.
 
-    `outcomes` are those of pairs that have all that rows ask for. `unread` records could not be read.
+    `outcomes` are those of pairs that have all that rows ask for. `unread` are records that could not be read.
     """
 
     associations: int
@@ -43,7 +43,7 @@ class ScopeRead:
 async def read_scope(current: CurrentAssociations, scope: UnreadScope) -> ScopeRead:
     """Read records in scope, all of what each has; raises Fatal when no request can succeed.
 
-    A record whose reading is cut short or refused is unread as a whole: nothing that was seen of it counts.
+    If the reading of a record is incomplete or refused, the record counts as unread, and nothing of it is used.
     """
     lot = scope.lot
     reading = await current.read(lot.direction, lot.records)
@@ -55,7 +55,7 @@ async def read_scope(current: CurrentAssociations, scope: UnreadScope) -> ScopeR
     ):
         if (error := reading.unreadable.get(record)) is not None:
             unread.append(record)
-            if isinstance(error, RecordMerged):  # What its rows ask for is the survivor's, whose own rows do not.
+            if isinstance(error, RecordMerged):  # Its rows belong to the survivor: that one is not judged either.
                 unread.append(int(error.survivor))
         else:
             found.judge(record, reading.of(record), range(start, end), exempt=exempt)
@@ -75,7 +75,7 @@ async def read_scope(current: CurrentAssociations, scope: UnreadScope) -> ScopeR
 
 
 class _Found:
-    """What comes of looking at record after record. Sets of types are few: each is judged once."""
+    """The results of judging record after record. There are few distinct sets of types: each is judged once."""
 
     def __init__(self, scope: UnreadScope) -> None:
         self._scope = scope
@@ -89,7 +89,7 @@ class _Found:
         self.tally = Tally()
 
     def judge(self, record: int, its: Mapping[int, Types], pairs: range, *, exempt: bool) -> None:
-        """Look at what one record has; `pairs` are the places of those that rows ask of it."""
+        """Judge one record; `pairs` are the indexes of the pairs that rows want for it."""
         lot, scope = self._lot, self._scope
         asked = {self._others[place]: place for place in pairs}
         for other, held in its.items():
@@ -110,26 +110,26 @@ class _Found:
                 self._compare(its.get(other, NO_TYPES), place)
 
     def _going(self, held: Types, place: int | None, reading: int) -> Types:
-        """Return what a pair loses; `place` is None for one that no row asks for, `reading` as in `Surplus`."""
+        """Return the types that a pair loses; `place` is None for one that no row names, `reading` as in `Surplus`."""
         scope = self._scope
         request = None if place is None else int(self._lot.requests[place])
         at_to = place is not None and bool(self._lot.at_to[place])
         key = held, request, at_to, reading
         if key not in self._goes:
             asked = None if request is None else scope.asked[request][at_to]
-            # Where what rows ask for has no name at the first reading's end, that reading takes nothing off.
+            # If the types that rows ask for have no known inverse, the reading from the first end takes nothing off.
             only_here = request is not None and scope.asked[request][1] is None
             types = (scope.types, scope.first, scope.first if only_here else scope.second)[reading]
             goes = going(held, asked, types, named=request is not None)
             if reading == 2:
-                # What goes by the first reading is gone by then: only then it is known whether anything else is left.
+                # The first reading's types are taken off by then: only then it is known whether anything else is left.
                 pair = held & types.unlabelled | {WHOLE_PAIR} if request is None else NO_TYPES
                 goes = goes | pair if goes & types.labels else NO_TYPES
             self._goes[key] = goes
         return self._goes[key]
 
     def _compare(self, held: Types, place: int) -> None:
-        """Count what rows ask of a pair, and take note of it when nothing of that lacks."""
+        """Count the types that rows ask for on a pair, and note the pair if it has all of them."""
         lot = self._lot
         direction = lot.direction
         if lot.at_to[place]:
@@ -155,11 +155,11 @@ class _Found:
 
 
 def going(held: Types, asked: Types | None, types: ScopeTypes, *, named: bool) -> Types:
-    """Return what a pair that has the types `held` loses; `WHOLE_PAIR` is among it where the pair itself may go.
+    """Return what a pair with the types `held` loses; it includes `WHOLE_PAIR` if the pair itself may go.
 
-    `asked` are the types that rows ask of it, None where it is not known what these are called from this end; `named`:
-    some row names the pair. Only labels are taken off one by one: to take off the type without a label would take all
-    others with it.
+    `asked` are the types that rows ask for, None if their types from this end are not known. `named`: some row names
+    the pair. Only labels are taken off one by one: to take off the type without a label would remove all the others,
+    too.
     """
     if named:
         return NO_TYPES if asked is None else (held & types.labels) - asked
