@@ -56,6 +56,7 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What a command is doing, or waits for, while it has nothing else to report; `trouble`: HubSpot does not answer.
+
     These events come once a second.
     """
 

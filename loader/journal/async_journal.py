@@ -1,6 +1,6 @@
-"""The journal for async code: one thread does all that blocks, in the order in which it is asked for.
+"""The journal for async code: one thread does all blocking work, in the order of the calls.
 
-Meanwhile the event loop hears signals and sends requests.
+Meanwhile the event loop handles signals and sends requests.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ SomeJournal = TypeVar("SomeJournal", bound=Journal)
 Listener = Callable[[Sequence[Outcome]], None]
 
 GATHER_SECONDS = 0.02
-"""Outcomes of this time share one commit: a commit costs as much as the outcomes of a whole batch."""
+"""Seconds. Outcomes within this time share one commit: a commit costs as much as the outcomes of a whole batch."""
 
 
 class InThread(Generic[Held]):
     """A context manager that is entered, used and left in one thread.
 
-    Work that was handed to the thread is always done, also when its task is cancelled: it may be a commit.
-    Leaving comes after it, so that nothing is closed while it is in use.
+    Work that was given to the thread is always done, even if its task is cancelled: it may be a commit. The context
+    manager is left after that, so that nothing is closed while it is in use.
     """
 
     def __init__(self, held: Held) -> None:
@@ -66,7 +66,7 @@ class InThread(Generic[Held]):
         self.held.__exit__(None, None, None)
 
     async def call(self, work: Callable[Concatenate[Held, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns; it is done in the thread and gets what is held, and the other arguments."""
+        """Call `work` in the thread, with what the context manager holds and the other arguments; return its result."""
         return await self._in_thread(partial(work, self.held, *args, **kwargs))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -74,26 +74,26 @@ class InThread(Generic[Held]):
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
-            # It is done all the same, and no caller waits for it any more: its error comes with what is called next.
+            # The work is done anyway, but no caller waits for it: its error is raised by the next call.
             done.add_done_callback(lambda each: each.cancelled() or each.exception())
             raise
 
 
 class View(Protocol):
-    """A table that is written behind a journal, from what that holds."""
+    """A table that is written from the journal, after its commits."""
 
     def catch_up(self) -> Mapping[str, object]:
-        """Write every line that the journal has and the table has not; return what changes of the facts by that."""
+        """Write every line that the table lacks; return the changes of facts that say how far it is."""
 
     def finish(self) -> None:
         """Bring the table to its final form for this command."""
 
 
 class AsyncJournal(InThread[SomeJournal]):
-    """A journal that takes outcomes over at once, commits those of a moment together, and writes a table behind them.
+    """A journal that takes outcomes without waiting, commits those of a moment together, and then writes a table.
 
-    `at_work` are the tasks that wait for the journal: the end of a run lets them, because what they wait for is done
-    in any case. After an error nothing more is written: a disk may then say "written" of what it has lost.
+    `at_work` are the tasks that wait for the journal: they are not cancelled at the end of a run, because their work is
+    done in any case. After an error nothing more is written: the disk may then report writes that it has lost.
     """
 
     def __init__(self, journal: SomeJournal) -> None:
@@ -122,17 +122,17 @@ class AsyncJournal(InThread[SomeJournal]):
         figures: Callable[[], Mapping[str, object]] = dict,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        """Open a table, and write it behind the journal until the end.
+        """Open a table, and keep it up to date with the journal until the end.
 
-        `figures` are asked before every commit for what changed of the facts. `listeners` hear of outcomes before they
-        are written, and may raise Stopped to end the run. From now on `counts` says how many rows have which status.
+        `figures` is called before every commit and returns changes of facts. `listeners` get outcomes before they are
+        written, and may raise Stopped to end the run. From now on `counts` has the number of rows by status.
         """
         self._view = await self.call(lambda journal: self._views.enter_context(table(journal)))
         self.counts = await self.call(Journal.counts)
         self._figures, self._listeners = figures, listeners
 
     async def call(self, work: Callable[Concatenate[SomeJournal, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what `work` returns, done in the thread after all that was recorded so far is committed.
+        """Call `work` in the thread after all recorded outcomes are committed, and return its result.
 
         Raises the first error of this journal again.
         """
@@ -140,7 +140,7 @@ class AsyncJournal(InThread[SomeJournal]):
         return await self._do(partial(work, self.held, *args, **kwargs))
 
     async def _do(self, work: Callable[[], T]) -> T:
-        """Return what `work` returns, done in the thread; the end of a run lets this task wait for it."""
+        """Call `work` in the thread and return its result; at the end of a run this task is not cancelled."""
         task = asyncio.current_task()
         self.at_work.add(task)
         try:
@@ -151,7 +151,7 @@ class AsyncJournal(InThread[SomeJournal]):
     # --- for the pool
 
     async def claim(self, most: int) -> list[Pairs]:
-        """Return the next pairs, the intent to send them committed."""
+        """Return the next pairs, after the intent to send them is committed."""
         return await self.call(lambda journal: journal.claim(most))
 
     async def claim_lot(self, *, in_row_order: bool = False) -> Lot | None:
@@ -159,7 +159,7 @@ class AsyncJournal(InThread[SomeJournal]):
         return await self.call(lambda journal: journal.claim_lot(in_row_order=in_row_order))
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
-        """Commit what pairs were before they are sent; return by pair how many of its rows are unchanged.
+        """Commit before-images before the pairs are sent; return by pair how many of its rows are unchanged.
 
         Outcomes that were recorded need not be committed for that: they are of other pairs.
         """
@@ -176,10 +176,10 @@ class AsyncJournal(InThread[SomeJournal]):
         return self.held.singles
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over; they are in the journal, then in the table, a moment later.
+        """Record outcomes; a moment later they are in the journal, and then in the table.
 
         All outcomes come here, and nowhere else. Raises what a listener raises, to end the run; the outcomes are
-        written down all the same.
+        written anyway.
         """
         if outcomes:
             if self.held.claims.turn:
@@ -197,8 +197,8 @@ class AsyncJournal(InThread[SomeJournal]):
                 await asyncio.wait_for(self._closed.wait(), GATHER_SECONDS)
             self._some.clear()
             await self._commit()
-        await self._commit()  # What came while the last ones were being written.
-        self._closed.clear()  # A load may send in several passes.
+        await self._commit()  # Outcomes that came while the last ones were being written.
+        self._closed.clear()  # It may be called again: a load may send in several passes.
 
     def close(self) -> None:
         """Let `write` end once everything is written."""
@@ -217,7 +217,7 @@ class AsyncJournal(InThread[SomeJournal]):
             await self._do(partial(self._record, self._figures()))
 
     def _record(self, figures: Mapping[str, object]) -> None:
-        # Outcomes are taken out by the thread: those that come until it begins are committed with the others.
+        # The thread takes them out, so that outcomes that come until it begins are committed, too.
         outcomes = [self._waiting.popleft() for _ in range(len(self._waiting))]
         self.held.record(outcomes, {**figures, **self._written})
         for outcome in outcomes:
@@ -232,7 +232,7 @@ class AsyncJournal(InThread[SomeJournal]):
             self.held.remember(**self._view.catch_up())
 
     def _unless_broken(self, work: Callable[[], T]) -> T:
-        """Do work, and none any more after the first error, which is raised again."""
+        """Do work; after a first error do none, and raise that error again."""
         if self._error is not None:
             raise self._error
         try:

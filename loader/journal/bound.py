@@ -7,10 +7,10 @@ from loader.journal.schema import unpacked
 Bound = tuple[int, int]
 
 END: Bound = (2**63 - 1, 0)
-"""Behind every record."""
+"""After every record."""
 
 WITHIN_BOUND = "(input, row) <= (SELECT input, row FROM bound)"
-"""True of a row, in SQL, that the limit lets through."""
+"""An SQL condition for rows within the limit."""
 
 
 def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
@@ -31,5 +31,5 @@ def bound(database: sqlite3.Connection, limit: int | None) -> Bound:
 
 
 def bound_place(end: Bound) -> int:
-    """Return a bound as one number that places are held against (see `columns.place`)."""
+    """Return a bound as one number, to compare with places (see `columns.place`)."""
     return min(2**63 - 1, end[0] << 32 | end[1])

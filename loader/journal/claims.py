@@ -1,4 +1,4 @@
-"""Pairs as they leave the journal to be sent, alone or in lots that are looked up together."""
+"""Pairs leave the journal to be sent, alone or in lots that are looked up together."""
 
 import json
 import sqlite3
@@ -24,10 +24,10 @@ WHERE object_type = ? AND to_object_type = ? AND place <= ? AND status IS NOT 'f
 
 
 class Claims:
-    """Hands out the pairs without an outcome in their order, until it begins again with the first of them.
+    """Hands out the pairs without an outcome, in their order; it can begin again with the first.
 
-    Pairs that only rows behind the place `end` ask for are left out. `after` is the pair that was handed out last.
-    `turn`: only the pairs of these lots are handed out (see `Lots.turns`). `no_waiting`: no pair waits for another one.
+    Pairs that only rows after the place `end` name are left out. `after` is the pair that was handed out last. `turn`:
+    only pairs of these lots are handed out (see `Lots.turns`). `no_waiting`: no pair waits for another one.
     """
 
     def __init__(self, database: sqlite3.Connection, planned: StoredPlan, lots: Lots, end: int) -> None:
@@ -40,7 +40,7 @@ class Claims:
         self.begin_again()
 
     def begin_again(self) -> None:
-        """Begin with the first pair; behind the last one that has an outcome, none needs to be looked up."""
+        """Begin with the first pair. After the last outcome, pairs need not be checked for one."""
         self.after = 0
         statement = "SELECT coalesce(max(last_pair), 0) FROM outcomes"
         (self._last_outcome,) = self._database.execute(statement).fetchone()
@@ -79,7 +79,7 @@ class Claims:
         return [concatenate(by_direction[place]) for place in sorted(by_direction)]
 
     def lot(self, *, in_row_order: bool) -> Lot | None:
-        """Hand out those pairs of the next planned lot that have no outcome; None when there are none left.
+        """Hand out the pairs without an outcome of the next planned lot; None when nothing is left.
 
         The pairs of one record lie together, or, `in_row_order`, as the rows name them.
         """
@@ -101,9 +101,9 @@ class Claims:
         )
 
     def _giving_up(self, pairs: Pairs) -> Pairs:
-        """Have pairs give up the type of a primary record where another pair has it by now, or wait where it will.
+        """Mark pairs that lose a type like primary because another pair has it by now, or that wait because it will.
 
-        Where that other pair failed, they keep it: a record is not left without a primary one.
+        If that other pair failed, they keep it: a record is not left without a primary one.
         """
         dropped: dict[int, Types] = {}
         contested: dict[int, Types] = {}
@@ -135,9 +135,9 @@ def pairs_of(
     images: Ids | None = None,
     unknown: Types | None = None,
 ) -> Pairs:
-    """Return pairs of a lot, by index, all of one direction, as what is to be sent.
+    """Return pairs of a lot, by index, all of one direction, as pairs to send.
 
-    `images` gives for each pair of the lot the number of what it was before, 0 where that is `unknown`.
+    `images` gives for each pair of the lot the number of its before-image, 0 if it has none: then it is `unknown`.
     """
     columns = lot.lot
     intents, table = columns.requests[indexes], planned.intents

@@ -1,7 +1,7 @@
-"""The lines of a verification, read back from its own journal: what each row asks for, held against what is there.
+"""The lines of a verification, read back from its own journal: what each row asks for, compared with HubSpot.
 
-In that journal an outcome's status is `same`, `other`, `missing` or `failed`, for the pair as a whole, and its labels
-are the association types that the portal holds for it, each as `CATEGORY:id`. What a row's line says follows from them.
+In that journal the status of an outcome is `same`, `other`, `missing` or `failed`, for the whole pair, and its labels
+are the association types that the portal has for it, each as `CATEGORY:id`. The line of a row is computed from these.
 """
 
 from collections import Counter
@@ -18,11 +18,11 @@ MARKS = {
     "load": {"=": "there", "*": "different", "+": "missing", "!": "unreadable"},
     "remove": {"=": "gone", "*": "still_there", "!": "unreadable"},
 }
-"""The marks of the lines, and what each means in a word, by the verb of what is verified."""
+"""The marks of the lines and their meaning, by the verb of the run that is verified."""
 
 
 SURPLUS = "surplus"
-"""What a mirror would remove: such lines have the mark of a difference, and are no rows of the inputs."""
+"""What a mirror would remove: these lines have the mark of a difference, and are not rows of the inputs."""
 
 COLUMNS = (*ROW_COLUMNS, "labels", "error_category", "error_message")
 """The columns of the file, in their order: those of the results that say something of a verification."""
@@ -44,7 +44,7 @@ def comparisons(journal: Journal, view: str, after: int) -> Iterator[tuple[int, 
 
 
 def marks(journal: Journal) -> Counter[str]:
-    """Return how many lines have each mark, and how many say what no row asks for (`SURPLUS`)."""
+    """Return how many lines have each mark, and how many are about what no row asks for (`SURPLUS`)."""
     counted: Counter[str] = Counter()
     for block in line_blocks(journal):
         both = zip(_marks(journal, block), block.rows.inputs.tolist(), strict=True)
@@ -62,7 +62,7 @@ def _marks(journal: Journal, block: LineBlock) -> list[str]:
             held = frozenset(map(type_of, filter(None, each.labels.split(";"))))
             removed = journal.verb == "remove"
             if removed:
-                held |= {WHOLE_PAIR}  # Of a row that names the whole pair, something is there still.
+                held |= {WHOLE_PAIR}  # For a row that names the whole pair, something is still there.
             own = journal.own_among(held, block.rows.kinds[rows], block.rows.backward[rows])
             found[rows[own != removed]] = "="
     return list(map(str, found))
@@ -73,7 +73,7 @@ _MARK_OF = {"failed": "!", "missing": "+", "same": "="}
 
 
 class _Names(dict[str, str]):
-    """Types as the journal writes them -> the labels that people know them by; a portal has few sets of them."""
+    """Types as the journal writes them -> their labels for people; a portal has few sets of them."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         super().__init__()

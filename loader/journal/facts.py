@@ -1,4 +1,4 @@
-"""What a journal knows of its run besides rows and outcomes: one record, of which each commit writes what changed."""
+"""What a journal knows of its run besides rows and outcomes: one record; each commit writes its changed fields."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from loader.model import AssociationType
 from loader.settings import Rate
 
 _BUCKET = "pace:"
-"""Begins the keys of the buckets of `Facts.pace`: there are hundreds, and a commit changes one or two."""
+"""The keys of the buckets of `Facts.pace` begin with it: there are hundreds, and a commit changes one or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputTable:
-    """A table that this journal's commands write, by its file's name; any other file of that name is not its own.
+    """A table that this journal's commands write, by its file's name; a file with another name is not its own.
 
-    `written` is None for one that is to be written anew.
+    `written` is None for a table that is to be written again from its beginning.
     """
 
     name: str
@@ -71,8 +71,8 @@ class Undo:
     """An undo of the run; `finished_at` is None while something is left to do.
 
     `pairs` counts them by status, with those that are pending, once a command ended in an orderly way. `given_back`
-    counts records that have the primary record back that they had before the run, `primaries` those that could not get
-    it back, `not_given_back` those of them whose request failed.
+    counts records that got back the primary record that they had before the run, `primaries` those that could not get
+    it back, and `not_given_back` those of them whose request failed.
     """
 
     started_at: str
@@ -87,21 +87,20 @@ class Undo:
 class Facts:
     """What is known of a run. Times are UTC, ISO 8601; files are named relative to the journal's folder.
 
-    `identity` is what decides what is sent and where to (see `run.identity`); `planned` is False when the portal
-    refused the token before a plan was made. `claimed` is the last pair that was claimed. `command`, `folder`,
+    `identity` are the settings that decide what is sent and where (see `run.identity`); `planned` is False if the
+    portal refused the token before a plan was made. `claimed` is the last pair that was claimed. `command`, `folder`,
     `exit_code`, `stopped` and `next_command` are those of the latest command, `seconds`, `requests` and `pace` count
     all of them: `pace` has figures by stretches of `pace_width` seconds (see `show.pace`). `outputs` are the run's
-    files by their kind, `kept_failures` failures files that the user had changed, and `failures_written` the SHA-256
-    sums of the failures file, of the new one and the old while one takes the place of the other; `failures_copied` is
-    that of the one that `--copy-to` copied last. `labels`, `exact` and
-    `sample` are a verification's: each type's label by its key, whether a pair may hold nothing else, how it was drawn.
-    `removals_agreed`: it is known what a mirror takes off, and `--max-removals` allows it; `removals_done`: it has.
-    `unlabelled` are the types that HubSpot adds to every pair of a direction, `label_columns` each input's, by number,
-    and `copied` what was known of each object that was copied from elsewhere: `size` in bytes, `etag`, `modified`,
-    or the text of a `query`. `taken_over` has, for each time that another worker of a fleet took over from one that was
-    lost, how many rows were unchanged then, and how many associations gone: of later ones it is not known whether the
-    lost worker had changed them.
-    `lease` is the number of that worker's right to its portal who stored the journal's file last (see `fleets.lease`).
+    files by their kind, and `kept_failures` failures files that the user had changed. `failures_written` are the
+    SHA-256 sums of the failures file: two while a new one replaces the old. `failures_copied` is that of the file that
+    `--copy-to` copied last. `labels`, `exact` and `sample` are for a verification: each type's label by its key,
+    whether a pair may have nothing else, how the sample was drawn. `removals_agreed`: it is known what a mirror takes
+    off, and `--max-removals` allows it; `removals_done`: it has. `unlabelled` are the types that HubSpot adds to every
+    pair of a direction, `label_columns` each input's, by number, and `copied` what was known of each object that was
+    copied from elsewhere: `size` in bytes, `etag`, `modified`, or the text of a `query`. `taken_over` has an entry for
+    each time that another worker of a fleet took over from a lost one: how many rows were unchanged then, and how many
+    associations gone. If more are found later, it is not known whether the lost worker changed them. `lease` is the
+    number of the lease of the worker that stored the journal's file last (see `fleets.lease`).
     """
 
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -142,7 +141,7 @@ class Facts:
     lease: int = 0
 
     def changed(self, changes: Mapping[str, Any]) -> "Facts":
-        """Return the facts with new values for some fields; of `pace`, some buckets, None for those that are no more.
+        """Return the facts with new values for some fields; for `pace`, only some buckets, None for deleted ones.
 
         Raises TypeError for a name that is no field.
         """
@@ -156,7 +155,7 @@ def to_rows(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return changes as the rows of the journal's table."""
     plain = {name: value for name, value in changes.items() if name != "pace"}
     plain |= {f"{_BUCKET}{place}": bucket for place, bucket in changes.get("pace", {}).items()}
-    # Not by msgspec: half a surrogate pair, as a file's name may have, is no UTF-8, and JSON can escape it.
+    # Not by msgspec: half a surrogate pair, as a file's name may have, is not UTF-8, but JSON can escape it.
     return [(name, json.dumps(msgspec.to_builtins(value))) for name, value in plain.items()]
 
 

@@ -20,7 +20,7 @@ _SEPARATOR = re.compile(r"[\s;\"',\[\]]+")
 
 
 class FailedRecord(NamedTuple):
-    """A line that failed or was rejected, and its record's cells; of a list of ids or labels only its own is left."""
+    """A line that failed or was rejected, and its record's cells; lists of ids or labels have only the line's own."""
 
     header: tuple[str, ...]
     cells: list[str]
@@ -36,7 +36,7 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
     rejects = rejected(journal, "ORDER BY input_number, row, part")
     for _, place, to_column, line in merge(_failed(journal), rejects, key=attrgetter("place")):
         number, _, part = place
-        if line.status == "failed":  # A reject's message says what to do; a failed row's is HubSpot's own.
+        if line.status == "failed":  # A reject's message says what to do; the message of a failed row is HubSpot's own.
             message = advised(line.error_category, line.http_status, line.error_message)
             line = line._replace(error_message=message)  # noqa: PLW2901 - the same line, for people
         header, to_columns = inputs[number]
@@ -49,7 +49,7 @@ def failed_records(journal: Journal) -> Iterator[FailedRecord]:
 
 
 def failed_places(journal: Journal) -> set[Place]:
-    """Return the places of all rows that were sent, and failed."""
+    """Return the places of all rows that were sent and failed."""
     return {line.place for line in _failed(journal)}
 
 
@@ -71,7 +71,7 @@ def _failed(journal: Journal) -> Iterator[PlacedLine]:
 
 
 class _OwnTexts:
-    """What stood for a record in a cell that holds several own keys: the record's id is none of the user's words."""
+    """The own key of a record, for a cell with several of them: the record id is not what the user wrote."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -86,7 +86,7 @@ class _OwnTexts:
 
 
 class _Records:
-    """The records of a journal, a chunk unpacked at a time; asked for in their order."""
+    """The records of a journal, unpacked chunk by chunk; they must be read in their order."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -1,4 +1,4 @@
-"""What the report asks of a journal: what rows were sent as, and which of them failed for which reason."""
+"""What the report reads from a journal: what rows were sent as, and which of them failed for which reason."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -63,7 +63,7 @@ def failures(journal: Journal) -> list[Failure]:
         group = _group(groups, category, status, message, sent=True)
         _, first, last, result, _ = outcome
         group.rows += rows if result > counted else 0
-        counted = max(counted, result)  # A result may be that of pairs that do not follow one another.
+        counted = max(counted, result)  # The pairs of one result need not be consecutive.
         for pair in range(first, min(last, first + MOST_EXAMPLES - len(group.examples) - 1) + 1):
             group.examples.append(line_of_pair(journal, outcome, pair))
     for reason, number in journal.query(_REJECTED):

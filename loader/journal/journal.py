@@ -1,4 +1,4 @@
-"""A planned run: which pairs are still to be sent, and what became of the others."""
+"""A planned run: which pairs are still to be sent, and the outcomes of the others."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ from loader.model import STATUSES, Demotion, Direction, Image, Lot, Outcome, Pai
 from loader.reasons import Reason, explain
 
 Place = tuple[int, int, int]
-"""Of a row: the number of its input, its row, and its part of that row's record."""
+"""The place of a row: the number of its input, its spreadsheet row, and its part of that record."""
 
 OUTCOMES = "SELECT sequence, first_pair, last_pair, result, unchanged FROM outcomes"
 
@@ -30,7 +30,7 @@ OUTCOMES = "SELECT sequence, first_pair, last_pair, result, unchanged FROM outco
 class Counts:
     """How many rows there are: `total` are those with an outcome, the rejected and the pending ones together.
 
-    `pairs` have one row or more each. `verb` is that of the run: of its statuses alone `rows` tells.
+    `pairs` have one row or more each. `verb` is that of the run: `rows` has only its statuses.
     """
 
     total: int = 0
@@ -41,7 +41,7 @@ class Counts:
 
     @property
     def failed(self) -> int:
-        """Rows that were sent, and failed."""
+        """Rows that were sent and failed."""
         return self.by_status["failed"]
 
     @property
@@ -66,7 +66,7 @@ class Counts:
 
 
 class Journal:
-    """An installed journal that this process holds (see `Lock`); one thread at a time may use it."""
+    """An installed journal that this process has locked (see `Lock`); one thread at a time may use it."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
@@ -124,7 +124,7 @@ class Journal:
             pass
 
     def rewrite(self, table: str) -> None:
-        """Have a table written anew by the command that opens it next."""
+        """Make the next command that opens a table write it again from its beginning."""
         self.remember(**self._rewritten(table))
 
     def _rewritten(self, table: str) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class Journal:
 
     @contextmanager
     def _commit(self, changes: Mapping[str, object] | None = None) -> Iterator[None]:
-        """Make one commit of a block and of changes of facts, or nothing of both."""
+        """Commit a block and changes of facts together, or neither."""
         given = changes or {}
         facts = self.facts.changed(given)
         new = {name: value for name, value in given.items() if name == "pace" or value != getattr(self.facts, name)}
@@ -172,12 +172,12 @@ class Journal:
 
     @property
     def unlabelled(self) -> Mapping[Direction, Types]:
-        """The types of each direction that HubSpot adds to every pair by itself."""
+        """By direction, the types that HubSpot adds to every pair by itself."""
         return {(first, second): frozenset(types) for first, second, types in self.facts.unlabelled}
 
     @property
     def singles(self) -> Singles:
-        """The types asked for of which a record can have only one, with the end of the pair where this record is."""
+        """The requested types of which a record can have only one, with the end of the pair where this record is."""
         return self._planned.singles
 
     def directions(self) -> list[Direction]:
@@ -187,9 +187,9 @@ class Journal:
     # --- the way forward
 
     def limit(self, records: int | None) -> bool:
-        """Stop after the first `records` records of all inputs; None: at the end.
+        """Set the limit: stop after the first `records` records of all inputs; None: at the end.
 
-        Return True when the end was further before: rejected rows beyond the new one count as pending again.
+        Return True if the limit was higher before: rejected rows beyond the new limit count as pending again.
         """
         with guarded(self.path):
             before = tuple(self._one("SELECT input, row FROM bound"))
@@ -208,7 +208,7 @@ class Journal:
         return max(filter(None, moments), default=None)
 
     def has_work(self) -> bool:
-        """Return True when a pair within the bound has no outcome yet; `claim` then begins at the first of them."""
+        """Return True if a pair within the limit has no outcome yet; `claim` then begins at the first of them."""
         with guarded(self.path):
             for lot, found in self.claims.open_pairs():
                 self.claims.after = lot.first_pair + int(found[0]) - 1
@@ -216,7 +216,7 @@ class Journal:
         return False
 
     def open_places(self) -> list[Place]:
-        """Return the places of the rows within the bound that have no outcome yet."""
+        """Return the places of the rows within the limit that have no outcome yet."""
         found: list[Place] = []
         with guarded(self.path):
             for lot, pairs in self.claims.open_pairs():
@@ -226,9 +226,9 @@ class Journal:
         return found
 
     def claim(self, most: int) -> list[Pairs]:
-        """Return the next pairs without an outcome, those of each direction, after committing the intent to send them.
+        """Return the next pairs without an outcome, by direction, after committing the intent to send them.
 
-        A pair counts as within the limit when one of its rows is: its other rows get the same outcome.
+        A pair is within the limit if one of its rows is: its other rows get the same outcome.
         """
         with guarded(self.path):
             found = self.claims.pairs(most)
@@ -242,7 +242,7 @@ class Journal:
     def next_lot(self, *, in_row_order: bool = False) -> Lot | None:
         """Return the next pairs that are looked up together, None when there are none left.
 
-        Those of one record are together, or, `in_row_order`, as the rows name them.
+        They are in the order of their records, or, `in_row_order`, in that of their rows.
         """
         with guarded(self.path):
             return self.claims.lot(in_row_order=in_row_order)
@@ -254,29 +254,29 @@ class Journal:
         return lot
 
     def keep(self, images: Sequence[Image], demoted: Sequence[Demotion] = ()) -> dict[int, int]:
-        """Commit what pairs were before they are sent, unless that is known, and which pairs lose a type to them.
+        """Commit before-images that are not known yet, and which other pairs lose a type, before pairs are sent.
 
-        Return by pair how many of its rows are unchanged, where any is. To be called before a pair's request leaves, so
+        Return by pair how many of its rows are unchanged, if any is. Must be called before a pair's request leaves, so
         that after a crash it is known what was there before.
         """
         with self._commit():
             return outcomes.keep(self._database, self._planned, self.lots, images, demoted)
 
     def record(self, found: Iterable[Outcome], changes: Mapping[str, object]) -> None:
-        """Commit outcomes together with what changed of the facts at the same moment."""
+        """Commit outcomes together with changes of facts."""
         with self._commit(changes):
             outcomes.record(self._database, found)
 
     def failed_in_passing(self) -> bool:
-        """Return True when a pair failed for a reason that says that sending it again may help."""
+        """Return True if a pair failed for a reason after which it may help to send it again."""
         with guarded(self.path):
             return outcomes.has(self._database, outcomes.PASSING)
 
     def forget_failed(self, *, all_of_them: bool) -> int:
-        """Take back the outcome of failed pairs, so that they are sent again; return how many there were.
+        """Delete the outcomes of failed pairs, so that they are sent again; return how many there were.
 
-        Without `all_of_them`, of those that failed for a reason that says that sending them again may help. The results
-        file is given up in the same commit: numbers of lines that it has are used again.
+        Without `all_of_them`, only of pairs that failed for a reason after which it may help to send them again. The
+        same commit marks the results file to be written again, because the numbers of its lines are reused.
         """
         with self._commit({**self._rewritten("results"), "removals_done": False}):
             forgotten = outcomes.forget(self._database, outcomes.FAILED if all_of_them else outcomes.PASSING)
@@ -284,7 +284,7 @@ class Journal:
         return forgotten
 
     def forget_all_but(self, status: str) -> None:
-        """Take back every outcome of another status, as `forget_failed` does."""
+        """Delete every outcome that has not this status, as `forget_failed` does."""
         with self._commit(self._rewritten("results")):
             outcomes.forget(self._database, "status <> ?", status)
             self.claims.begin_again()
@@ -308,7 +308,7 @@ class Journal:
     def outcomes(
         self, after: int, pairs: int, *, failed: bool = False
     ) -> Iterator[list[tuple[int, int, int, int, int]]]:
-        """Yield the outcomes that come after a number, those of at least `pairs` pairs at once; or the `failed` ones.
+        """Yield the outcomes after a number, at least `pairs` pairs at once; or only the `failed` ones.
 
         Each with its number, the first and the last of its pairs, its result's number, and how many rows of each pair
         are unchanged.
@@ -335,14 +335,14 @@ class Journal:
             return outcomes.unchanged_rows(self._database, self._planned, pairs, rows)
 
     def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
-        """Return which rows have an own type, as it is called from the own end of their pair, that is among some."""
+        """Return which rows have their own type, seen from the own end of their pair, among some types."""
         return self._planned.own_among(types, kinds, backward)
 
     def counts(self) -> Counts:
-        """Return how many rows have which status."""
+        """Return the number of rows by status."""
         rows = self.lots.rows
         if not self.facts.planned:
-            # A run may end between the rejecting of rows that the portal speaks against and the end of its plan.
+            # A run may end after rows were rejected for a reason from the portal, and before its plan is complete.
             (rows,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")
         (rejects,) = self._one("SELECT count(*) FROM rejects")
         (rejected,) = self._one(f"SELECT count(*) FROM rejects WHERE {WITHIN_BOUND}")
@@ -363,11 +363,11 @@ class Journal:
         return bool(self.facts.identity.get("existing") == "mirror")
 
     def is_to_remove(self) -> bool:
-        """Return True for a mirror that has not yet taken off what the file does not ask for."""
+        """Return True for a mirror that has not yet taken off everything that it should."""
         return self.is_mirror and not self.facts.removals_done
 
     def removals(self) -> dict[str, int]:
-        """Return what a mirror took off, and failed to, in associations, and how many records are exempt from it."""
+        """Return how many associations a mirror took off and failed to, and how many records are exempt."""
         counted = self._table("SELECT status, sum(rows) FROM results WHERE beside GROUP BY status")
         (exempt,) = self._one(
             "SELECT count(*) FROM (SELECT DISTINCT object_type, record FROM exempt"
@@ -385,7 +385,7 @@ class Journal:
         return int(found)
 
     def is_finished(self) -> bool:
-        """Return True when no row is pending, without counting what became of each."""
+        """Return True if no row is pending, without counting the outcomes."""
         waiting_for = self.lots.pairs
         if not self.facts.planned:
             (waiting_for,) = self._one("SELECT coalesce(sum(rows), 0) FROM kinds")

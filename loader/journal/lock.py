@@ -1,4 +1,4 @@
-"""One run at a time on one journal: a lock that the system drops when its process ends, however it ends."""
+"""One run at a time on one journal: a lock that the system releases when its process ends, however it ends."""
 
 import fcntl
 import os
@@ -14,14 +14,14 @@ from loader.errors import JournalLocked, UsageError
 ENDING = "-lock"
 
 LOOK_SECONDS = 0.05
-"""Longer than a command that only looks who the holder is (see `holder`) has the lock."""
+"""Seconds. A command that only looks for the holder (see `holder`) has the lock for a shorter time."""
 
 
 class Lock:
     """Hold `<journal>-lock` for a block; raises JournalLocked with the other process's id.
 
-    `option` is the one that names the files. The lock's file names its holder for people; what counts is flock, so a
-    file left by a killed process locks nothing.
+    `option` is the one that names the files. The lock file names its holder for people; what counts is flock, so the
+    file of a killed process locks nothing.
     """
 
     def __init__(self, journal: Path, *, option: str = "--results") -> None:
@@ -81,7 +81,7 @@ class Lock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):  # A name that stays locks nothing.
+        with suppress(OSError):  # A file that stays locks nothing.
             self._path.unlink()
         os.close(self._descriptor)
 
@@ -89,7 +89,7 @@ class Lock:
 def holder(journal: Path) -> str | None:
     """Return the id of the process that works on a journal, or None; no byte is changed.
 
-    A lock can only be seen by trying it: shared, and for a moment, which a run that begins just then waits out.
+    To see a lock it must be tried: shared, and for a moment; a run that begins just then waits that long.
     """
     try:
         descriptor = os.open(_file_of(journal), os.O_RDONLY | os.O_NOFOLLOW)

@@ -1,8 +1,8 @@
-"""What HubSpot said of records' own keys, on disk from the moment it is said.
+"""HubSpot's answers about own keys, stored on disk as they come.
 
-A million values are ten thousand requests, and a load that is stopped or killed while it asks must not ask again: the
-answers lie beside the journal until it holds the rows with their records. It is no truth of its own; one that is
-damaged, or belongs to another input, is thrown away.
+A million values are ten thousand requests, and a load that is stopped or killed meanwhile must not repeat them: the
+answers are in a file beside the journal until the journal has the rows with their records. The file is only a cache; if
+it is damaged, or belongs to another input, it is deleted.
 """
 
 import json
@@ -25,14 +25,14 @@ CREATE TABLE answers (object_type TEXT NOT NULL, id_property TEXT NOT NULL, aske
 
 
 class LookupCounts(NamedTuple):
-    """How many values were asked for, and of how many a record was found."""
+    """How many values were looked up, and for how many a record was found."""
 
     answered: int
     found: int
 
 
 class Lookups:
-    """The answers so far in the file `path`, for a block; `identity` is what they are bound to."""
+    """The answers so far, in the file `path`, for a block; `identity` says what they are valid for."""
 
     def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
         self._path = path
@@ -59,7 +59,7 @@ class Lookups:
         self._database.close()
 
     def _is_ours(self) -> bool:
-        """Return whether a whole file of the same identity is there."""
+        """Return True if there is an undamaged file with the same identity."""
         if self._path.is_symlink() or not self._path.is_file():
             return False
         try:
@@ -73,7 +73,7 @@ class Lookups:
             return False
 
     def unknown(self, question: Question, values: Iterable[Sequence[str]]) -> Iterator[str]:
-        """Yield those of the values, given page by page, that were not answered yet."""
+        """Yield the values without an answer, of values given page by page."""
         for page in values:
             with guarded(self._path):
                 known = self._database.execute(
@@ -98,7 +98,7 @@ class Lookups:
             self._database.execute("COMMIT")
 
     def counts(self, question: Question) -> LookupCounts:
-        """Return how far a question is."""
+        """Return the progress of a question."""
         with guarded(self._path):
             found = self._database.execute(
                 "SELECT count(*), count(nullif(record_id, '')) FROM answers WHERE (object_type, id_property) = (?, ?)",
@@ -107,7 +107,7 @@ class Lookups:
             return LookupCounts(*found.fetchone())
 
     def answers(self, question: Question) -> Iterator[tuple[str, FoundRecord]]:
-        """Yield every value of a question with what it stands for."""
+        """Yield every value of a question with its record."""
         with guarded(self._path):
             for asked, *answer in self._database.execute(
                 "SELECT asked, record_id, reason, message FROM answers WHERE (object_type, id_property) = (?, ?)",

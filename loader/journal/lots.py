@@ -20,17 +20,17 @@ _OF_ROWS = (("inputs", "i4"), ("rows", "i4"), ("parts", "i4"), ("kinds", "i4"), 
 
 
 def packed_lot(lot: PlannedLot) -> bytes:
-    """Return the columns of a lot, one after the other."""
+    """Return the columns of a lot as one text of bytes."""
     return b"".join(getattr(lot, name).astype(dtype).tobytes() for name, dtype in (*_OF_PAIRS, *_OF_ROWS))
 
 
 def unpacked_lot(type_pair: int, pairs: int, rows: int, columns: bytes) -> PlannedLot:
-    """Return a lot as it was packed."""
+    """Unpack a lot."""
     return PlannedLot(type_pair=type_pair, **_columns(columns, (_OF_PAIRS, pairs), (_OF_ROWS, rows)))  # type: ignore[arg-type]
 
 
 def _columns(data: bytes, *parts: tuple[Sequence[tuple[str, str]], int]) -> dict[str, npt.NDArray[np.generic]]:
-    """Return columns as they were packed: of each part the fields, and how many entries they have."""
+    """Unpack columns; each part has its fields and their number of entries."""
     found: dict[str, npt.NDArray[np.generic]] = {}
     offset = 0
     for fields, size in parts:
@@ -45,18 +45,18 @@ _OF_ASKED = (("others", "i8"), ("pairs", "i8"), ("requests", "i4"), ("rows", "i4
 
 
 def packed_scope(lot: ScopeLot) -> bytes:
-    """Return the columns of records in scope, one after the other."""
+    """Return the columns of records in scope as one text of bytes."""
     return b"".join(getattr(lot, name).astype(dtype).tobytes() for name, dtype in (*_OF_RECORDS, *_OF_ASKED))
 
 
 def unpacked_scope(direction: Direction, records: int, pairs: int, columns: bytes) -> ScopeLot:
-    """Return records in scope as they were packed."""
+    """Unpack records in scope."""
     return ScopeLot(direction=direction, **_columns(columns, (_OF_RECORDS, records), (_OF_ASKED, pairs)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class StoredLot:
-    """A lot with the number of its first pair, and what follows from its columns."""
+    """A lot with the number of its first pair, and values computed from its columns."""
 
     first_pair: int
     lot: PlannedLot
@@ -71,7 +71,7 @@ class StoredLot:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LotRows:
-    """Rows of pairs in columns; `pairs` says by index into the pairs that were asked for whose each row is.
+    """Rows of pairs in columns; `pairs` gives for each row the index of its pair among the requested ones.
 
     `object_ids` and `to_object_ids` are as the row is written, which is `backward` where its pair's request is written
     from the other end.
@@ -86,7 +86,7 @@ class LotRows:
     to_object_ids: Ids
     backward: Flags
     alone: Flags
-    """Tells the rows that are the only ones of their pairs."""
+    """True for the rows that are the only ones of their pairs."""
 
     def take(self, which: Ids) -> "LotRows":
         """Return some of the rows, by index."""
@@ -101,7 +101,7 @@ def joined(parts: Sequence[LotRows]) -> LotRows:
 
 
 class Lots:
-    """The lots of a journal, by the numbers of their pairs; what is planned does not change."""
+    """The lots of a journal, by the numbers of their pairs; planned lots never change."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -114,10 +114,10 @@ class Lots:
         self.sizes: Ids = np.array([row[2] for row in found], np.int64)
         self.first_places: Ids = np.array([row[4] for row in found], np.int64)
         self.turns: Small = np.array([row[5] for row in found], np.int32)
-        """When each lot is sent: 0 for pairs that rows name, 1 for those that a mirror takes something off, 2 for what
-        it takes off the same pairs after that, as it can be seen from their other end alone."""
+        """When each lot is sent: 0 for pairs that rows name; 1 for pairs that a mirror takes something off; 2 for what
+        it takes off the same pairs after that, because it is visible only from their other end."""
         self.beside: Flags = self.turns > 0
-        """Tells the lots whose pairs a mirror takes something off: no row names them, and they come last."""
+        """True for the lots with pairs that a mirror takes something off: no row names them, and they come last."""
         self.pairs = int(self.sizes[~self.beside].sum())
         self.rows = sum(row[3] for row in found if not row[5])
 
@@ -138,11 +138,11 @@ class Lots:
         return found
 
     def index_of(self, pairs: Ids) -> npt.NDArray[np.intp]:
-        """Return which lot each pair, by number, is in."""
+        """Return the index of the lot of each pair, by number."""
         return np.searchsorted(self.first_pairs, pairs, "right") - 1
 
     def after(self, pair: int, turn: int | None = None) -> Iterator[StoredLot]:
-        """Yield the lots (of a turn) that have pairs behind one, by number, in order."""
+        """Yield the lots (of a turn) that have pairs after a number, in order."""
         first = max(0, int(np.searchsorted(self.first_pairs, pair + 1, "right")) - 1)
         which = np.arange(first, len(self))
         return map(self.__getitem__, (which if turn is None else which[self.turns[first:] == turn]).tolist())
@@ -183,11 +183,11 @@ def _rows_of(found: StoredLot, pairs: Ids) -> LotRows:
 # --- what is known of pairs, from one number to another: few lines in a table, however many pairs there are
 
 Range = Sequence[Any]
-"""The first pair, the last pair, and what is known of them."""
+"""The first pair, the last pair, and what is known about them."""
 
 
 def ranges(database: sqlite3.Connection, table: str, columns: str, first: int, last: int) -> list[Range]:
-    """Return the lines of a table that tell of pairs from one number to another, in the order of the pairs."""
+    """Return the lines of a table about the pairs from one number to another, in the order of the pairs."""
     return database.execute(
         f"SELECT first_pair, last_pair, {columns} FROM {table} WHERE last_pair >= :first AND first_pair <= :last"
         f" AND first_pair >= coalesce((SELECT max(first_pair) FROM {table} WHERE first_pair <= :first), :first)"
@@ -197,7 +197,7 @@ def ranges(database: sqlite3.Connection, table: str, columns: str, first: int, l
 
 
 def spread(found: Sequence[Range], column: int, first: int, last: int) -> Ids:
-    """Return a column of such lines for each pair from one number to another, 0 where nothing is known."""
+    """Return a column of these lines with one entry for each pair from one number to another, 0 if unknown."""
     values = np.zeros(last - first + 1, np.int64)
     for each in found:
         values[max(0, each[0] - first) : each[1] - first + 1] = each[column]

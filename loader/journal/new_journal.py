@@ -29,10 +29,10 @@ _OTHER_END = {"from": "to", "to": "from"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """`rows` are result lines, `rejected` those of them that are never sent; `without` cells that ask for nothing.
+    """`rows` are result lines, `rejected` those of them that are never sent; `without` are cells that ask for nothing.
 
-    `records` are those of each input, in order; `looked_up` how many records are read before anything is sent, of many
-    rows an estimate.
+    `records` are those of each input, in order; `looked_up` is how many records are read before anything is sent, an
+    estimate if there are many rows.
     """
 
     rows: int
@@ -81,7 +81,7 @@ class NewJournal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
-        with suppress(OSError):  # What stays is removed by the next run; it must not hide what went wrong here.
+        with suppress(OSError):  # The next run removes a file that stays; its error must not hide what went wrong here.
             self.path.unlink()
 
     def _execute(self, statement: str, values: Sequence[object] = ()) -> None:
@@ -100,7 +100,7 @@ class NewJournal:
         )
 
     def add_records(self, number: int, before: int, rows: list[int], cells: Sequence[Sequence[str]]) -> None:
-        """Keep records of an input as they were read; `before` is how many of it were kept already."""
+        """Store records of an input as they were read; `before` is how many of it were stored already."""
         if rows:
             self._execute(
                 "INSERT INTO records (input, before, first_row, last_row, body) VALUES (?, ?, ?, ?, ?)",
@@ -120,7 +120,7 @@ class NewJournal:
         )
 
     def reject(self, rejects: Iterable[tuple[int, int, Reject]]) -> None:
-        """Write down rows that are never sent, each behind the numbers of its input and of its kind."""
+        """Write down rows that are never sent, each after the numbers of its input and its kind."""
         with guarded(self.path):
             self._database.executemany(
                 "INSERT INTO staged_rejects (input, kind, row, part, reason, field, object_id, to_object_id, message)"
@@ -135,7 +135,7 @@ class NewJournal:
     # --- what is planned
 
     def name_types(self, kind: int, from_type: str | None, to_type: str | None) -> None:
-        """Write down the object types of a kind by their ids where they are known, whether it is sent or not."""
+        """Write down the object type ids of a kind, if known, whether it is sent or not."""
         self._execute("UPDATE kinds SET from_type = ?, to_type = ? WHERE id = ?", (from_type, to_type, kind))
 
     def resolve(self, kind: int, verdict: Resolved) -> None:
@@ -161,7 +161,7 @@ class NewJournal:
             )
 
     def note_inverses(self, direction: Direction, inverses: Mapping[AssociationType, AssociationType]) -> None:
-        """Write down what the types of a direction are called from the other end, where that is known."""
+        """Write down the known inverses of the types of a direction."""
         with guarded(self.path):
             self._database.executemany(
                 "INSERT OR REPLACE INTO inverses VALUES (?, ?, ?, ?, ?, ?)",
@@ -169,11 +169,11 @@ class NewJournal:
             )
 
     def type_pair(self, number: int, direction: Direction, records: int) -> None:
-        """Write down two object types, from the end that is looked up, and how many records there are, about."""
+        """Write down two object types, from the end that is looked up, and the approximate number of records there."""
         self._execute("INSERT INTO type_pairs VALUES (?, ?, ?, ?)", (number, *direction, records))
 
     def request(self, number: int, what: Specification, *, lookup_backward: bool) -> None:
-        """Write down what pairs are sent as; `lookup_backward`: they are looked up by the record at their to end."""
+        """Write down a specification; `lookup_backward`: its pairs are looked up by the record at their to end."""
         self._execute(
             "INSERT INTO requests (id, object_type, to_object_type, types, lookup_backward, removes)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -201,7 +201,7 @@ class NewJournal:
             yield first_pair, lot
 
     def _next_lot(self, last: int) -> tuple[int, int, PlannedLot] | None:
-        """Return the lot behind one, by number: its own number, that of its first pair, and the lot."""
+        """Return the lot after a number: its own number, that of its first pair, and the lot."""
         with guarded(self.path):
             found = self._database.execute(
                 "SELECT id, first_pair, type_pair, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
@@ -213,7 +213,7 @@ class NewJournal:
         return number, first_pair, unpacked_lot(*packed)
 
     def drop_pairs(self, numbers: Ids) -> None:
-        """Leave out pairs, by number and in order; those that stay are numbered anew."""
+        """Delete pairs, by number, sorted; those that stay get new numbers."""
         last = self._pairs = 0
         while found := self._next_lot(last):
             last, first_pair, lot = found
@@ -225,9 +225,9 @@ class NewJournal:
                 self._write_lot(last, lot)
 
     def note_promoted(self, single: Mapping[int, Resolved]) -> None:
-        """Write down the records that get a primary or parent record, and by which pair.
+        """Write down the records that get a primary or parent record, and from which pair.
 
-        `single` has the kinds of which a record can have only one, by number.
+        `single` has the kinds with a type of which a record can have only one, by number.
         """
         kinds = np.array(sorted(single), np.int32)
         for first_pair, lot in self.lots() if single else ():
@@ -257,7 +257,7 @@ class NewJournal:
         label: str,
         inverse: AssociationType | None,
     ) -> None:
-        """Write down a type that a mirror may take off, as a kind by that number; blank label: the unlabelled one."""
+        """Write down a type that a mirror may take off, as a kind with this number; blank label: no label."""
         self._execute(
             "INSERT INTO kinds (id, object_type, to_object_type, association_category, association_type_id, label,"
             " is_primary, to_column, from_type, to_type, category, type_id, sent_label, inverse_category,"
@@ -267,9 +267,9 @@ class NewJournal:
         self._execute("INSERT INTO scope_types VALUES (?)", (number,))
 
     def scope_lot(self, lot: ScopeLot) -> None:
-        """Write down records in scope, and what rows ask of them.
+        """Write down records in scope, and the pairs that rows want for them.
 
-        Those that are exempt as the other end of a rejected row count as records with one.
+        Records that are exempt as the other end of a rejected row now count as records with a rejected row.
         """
         self._execute(
             "INSERT INTO scope (object_type, to_object_type, records, pairs, columns) VALUES (?, ?, ?, ?, ?)",
@@ -294,7 +294,7 @@ class NewJournal:
             return bound(self._database, limit)
 
     def figures(self, limit: int | None = None) -> Figures:
-        """Return what was read and grouped, in figures; with a limit, what of that its records come to."""
+        """Return figures of what was read and grouped; with a limit, only of the records within it."""
         end = self.end_of(limit)
         with guarded(self.path):
             execute = self._database.execute
@@ -358,12 +358,12 @@ def put_in_place(path: Path, journal: Path) -> None:
     """Give a finished journal, which no process has open, its name, whole and on disk."""
     with writing(journal):
         if path.with_name(f"{path.name}-wal").exists():
-            # What closed it could not write all of its log into it.
+            # The log could not be written into the journal when it was closed.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         with path.open("rb") as file:
             os.fsync(file.fileno())
         for left in ("-wal", "-shm"):
-            # A log that another journal of this name left behind would be played into this one.
+            # The log of an earlier journal of this name would be applied to this one.
             journal.with_name(journal.name + left).unlink(missing_ok=True)
         path.rename(journal)
         sync_folder(journal.parent)

@@ -1,4 +1,4 @@
-"""What pairs were before they were sent, and what became of them: written down by ranges of their numbers."""
+"""Before-images and outcomes, written by ranges of pair numbers."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ _PAIR = 2**32 - 1
 
 def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
     """Write outcomes down; sqlite3.IntegrityError for a pair that has one already."""
-    # Neighbours with the same result become one line: PUTs of one moment mostly have the same.
+    # Consecutive pairs with the same result become one line: PUTs of one moment mostly have the same.
     groups = [(key, list(same)) for key, same in groupby(outcomes, key=_RESULT)]
     if not groups:
         return
@@ -37,7 +37,7 @@ def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
         for number, ((result, _, beside), same) in enumerate(groups, last_id + 1)
     ]
     database.executemany(_RECORD_RESULT, results)
-    # All groups at once, each pair with the place of its group before its number: numpy takes as long for one pair.
+    # All groups at once, each pair with the index of its group: numpy takes as long for a single pair.
     arrays = [(place, each.pair_ids) for place, (_, same) in enumerate(groups) for each in same]
     places = np.repeat([place for place, _ in arrays], [len(pairs) for _, pairs in arrays])
     firsts, lasts = runs(np.sort(places << 32 | np.concatenate([pairs for _, pairs in arrays])))
@@ -53,13 +53,13 @@ def record(database: sqlite3.Connection, outcomes: Iterable[Outcome]) -> None:
 # --- before
 
 NOTHING = 0
-"""Stands for an empty set of types that are there."""
+"""The number of the empty set of types."""
 
 
 def keep(
     database: sqlite3.Connection, planned: StoredPlan, lots: Lots, images: Sequence[Image], demoted: Sequence[Demotion]
 ) -> dict[int, int]:
-    """Write down what pairs were, where that is not known yet; return by pair how many of its rows are unchanged."""
+    """Write before-images that are not known yet; return by pair how many of its rows are unchanged."""
     for each in demoted:
         database.execute(
             "INSERT OR IGNORE INTO demoted (pair, object_type, object_id, to_object_type, to_object_id, single, image)"
@@ -107,9 +107,9 @@ def _together(
     first: int,
     last: int,
 ) -> list[tuple[Ids, int, int]]:
-    """Take known before-images out of the table and return them together with the new ones.
+    """Remove known before-images from the table and return them merged with the new ones.
 
-    What a pair was is never overwritten. What rows ask for and is `there` may be less than at first.
+    A before-image is never overwritten. The types that rows ask for and that are `there` may become fewer.
     """
     first, last = min(first, known[0][0]), max(last, known[-1][1])
     images, theres = spread(known, 2, first, last), spread(known, 3, first, last)
@@ -146,7 +146,7 @@ def unchanged_rows(database: sqlite3.Connection, planned: StoredPlan, pairs: Ids
 FAILED = "status = 'failed'"
 
 PASSING = f"{FAILED} AND may_pass(error_category, http_status, error_message)"
-"""Failed for a reason that says that sending the pair again may help."""
+"""Failed for a reason after which it may help to send the pair again."""
 
 
 def _may_pass(category: str, http_status: int | None, message: str) -> bool:
@@ -154,13 +154,13 @@ def _may_pass(category: str, http_status: int | None, message: str) -> bool:
 
 
 def has(database: sqlite3.Connection, which: str) -> bool:
-    """Return True when there are such results."""
+    """Return True if there are results that meet a condition."""
     database.create_function("may_pass", 3, _may_pass)
     return database.execute(f"SELECT 1 FROM results WHERE {which} LIMIT 1").fetchone() is not None
 
 
 def forget(database: sqlite3.Connection, which: str, *values: str) -> int:
-    """Take back the outcomes whose results are such; return how many pairs had one."""
+    """Delete the outcomes with results that meet a condition; return how many pairs had one."""
     database.create_function("may_pass", 3, _may_pass)
     results = f"FROM results WHERE {which}"
     (pairs,) = database.execute(

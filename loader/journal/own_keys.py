@@ -1,8 +1,8 @@
-"""Rows that name their records by a unique property's value: kept as numbers, until the records are found.
+"""Own keys are stored as numbers until their records are found.
 
-The ids of rows are integers, and a value such as `00123` or `1e5` must never become one. So each distinct value has a
-number in a table of its own, and a row holds that number with a minus before it: it cannot be taken for a record id,
-neither when rows are grouped nor on the way to a URL.
+The ids of rows are integers, but a value such as `00123` or `1e5` must never become one. So each distinct value has a
+number in a table of its own, and a row holds that number negated: it cannot be mistaken for a record id, neither when
+rows are grouped nor in a URL.
 """
 
 import json
@@ -37,7 +37,7 @@ CREATE TEMP TABLE found (question INTEGER NOT NULL, text TEXT NOT NULL, record_i
     message TEXT NOT NULL, PRIMARY KEY (question, text)) WITHOUT ROWID;
 """
 
-# What each key that rows hold stands for.
+# What is known of each key of the rows.
 _ANSWERS = """
 FROM wanted w JOIN questions q ON q.id = w.question JOIN own_keys o ON o.id = w.key
     JOIN found f ON (f.question, f.text) = (w.question, asked_as(q.id_property, o.text))
@@ -46,7 +46,7 @@ WHERE w.question = ?
 
 
 class OwnKeys:
-    """The keys of one new journal, in its own database `path`; `lookups` is where their answers are kept beside it."""
+    """The keys of one new journal, in its database `path`; `lookups` is the file with their answers beside it."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, rows: Blocks) -> None:
         self.lookups_path = path.with_name(f"{path.name.removesuffix('-staging')}-lookups")
@@ -54,7 +54,7 @@ class OwnKeys:
         self._database = database
         self._rows = rows
         self._questions: dict[Question, int] = {}
-        # By side, input and kind: the number of the question that the row's key belongs to, 0 for record ids.
+        # By side, input and kind: the number of the question for the row's key, 0 for record ids.
         self._question_of: dict[str, Small] = {}
         self._answers: dict[int, tuple[Ids, Ids]] = {}
         database.executescript(_TABLES)
@@ -95,7 +95,7 @@ class OwnKeys:
         return np.array([keys[text] for text in ids], np.int64)
 
     def identity(self) -> dict[str, object]:
-        """Return what answers are bound to: the inputs' content, and which properties their ids are values of."""
+        """Return what stored answers are valid for: the inputs' content, and the properties of their ids."""
         with guarded(self._path):
             found = self._database.execute(
                 "SELECT sha256, from_property, to_property FROM inputs JOIN key_inputs ON input = id ORDER BY id"
@@ -103,7 +103,7 @@ class OwnKeys:
             return {"inputs": found.fetchall()}
 
     def texts(self, numbers: Sequence[int]) -> dict[int, str]:
-        """Return what stands for each number of a row's end: a key's text, or the record id."""
+        """Return the text of each number of a row's end: the key, or the record id."""
         keys = sorted({-number for number in numbers if number < 0})
         with guarded(self._path):
             found = self._database.execute(
@@ -116,10 +116,10 @@ class OwnKeys:
     def questions(
         self, directions: Mapping[int, Direction], asked_as: Callable[[str, str], str]
     ) -> dict[Question, int]:
-        """Return what must be asked, with the number of distinct values.
+        """Return the questions, each with the number of distinct values.
 
-        `directions` are the object types of the kinds that can be sent. `asked_as` returns a value of a property as
-        HubSpot is asked for it.
+        `directions` are the object types of the kinds that can be sent. `asked_as` returns the value of a property as
+        it is sent to HubSpot.
         """
         with guarded(self._path):
             self._database.create_function("asked_as", 2, asked_as, deterministic=True)
@@ -149,7 +149,7 @@ class OwnKeys:
             }
 
     def _numbers_of(self, properties: Mapping[int, str], types: Mapping[int, str]) -> Small:
-        """Return the number of the question for each input and kind of row, those that are new written down."""
+        """Return the number of the question for each input and kind of row; new questions are written down."""
         found = np.zeros((max(properties, default=0) + 1, max(types, default=0) + 1), np.int32)
         for input_, id_property in properties.items():
             for kind, object_type in types.items():
@@ -161,7 +161,7 @@ class OwnKeys:
         return found
 
     def _of_question(self, block: npt.NDArray[np.void], side: str) -> Small:
-        """Return the question that each row's key belongs to, 0 for record ids and for rows that are not sent."""
+        """Return the question for each row's key, 0 for record ids and for rows that are not sent."""
         numbers = self._question_of[side]
         inputs, kinds = block["input"], block["kind"]
         known = (block[side] < 0) & (inputs < numbers.shape[0]) & (kinds < numbers.shape[1])
@@ -189,7 +189,7 @@ class OwnKeys:
     # --- what was found
 
     def answer(self, question: Question, answers: Iterable[tuple[str, FoundRecord]]) -> None:
-        """Take over what each value of a question stands for."""
+        """Store the record of each value of a question."""
         number = self._number(question)
         with guarded(self._path):
             self._database.executemany(
@@ -204,9 +204,9 @@ class OwnKeys:
         self._answers[number] = both[:, 0].copy(), both[:, 1].copy()
 
     def replace(self, block: npt.NDArray[np.void]) -> Iterator[tuple[str, Flags, Iterator[tuple[str, str]]]]:
-        """Put record ids in the place of keys, and yield rows of which a record was not found: side, rows, and why.
+        """Replace keys by record ids, and yield rows whose record was not found: side, rows, and why.
 
-        A row of which neither was found is yielded for its first one. Without an answer nothing is known of any
+        A row with two records that were not found is yielded for the first. Without an answer nothing is known of any
         record: then rows keep their keys.
         """
         if not self._answers:

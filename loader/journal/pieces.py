@@ -1,4 +1,4 @@
-"""A journal that is at work, copied in pieces that are never changed: each has the pages that differ since the last.
+"""A journal in use is copied in pieces that are never changed: each has the pages that differ since the last.
 
 Put together again they are the journal as it was when the last of them was taken, as after a crash at that moment. So
 another machine can go on with the run. Nothing here knows what the tables mean.
@@ -29,7 +29,7 @@ BYTES_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Head:
-    """What stands at the beginning of a piece: SQLite's page size in bytes, all pages, and which of them follow."""
+    """The beginning of a piece: SQLite's page size in bytes, the number of all pages, and which of them follow."""
 
     page_size: int
     pages: int
@@ -79,7 +79,7 @@ class Copier:
         return True
 
     def keep(self) -> None:
-        """Compare the next piece with the one that was taken last: it has been stored."""
+        """Note that the last piece was stored: the next one is compared with it."""
         self._taken.replace(self._kept)
 
     def _changed_pages(self, page_size: int) -> list[int]:

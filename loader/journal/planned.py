@@ -1,4 +1,4 @@
-"""What was planned before anything was sent, as a journal holds it: few things, however many pairs there are."""
+"""What was planned before anything was sent, except the pairs themselves: it is small for any number of pairs."""
 
 import json
 import sqlite3
@@ -14,7 +14,7 @@ _KINDS = "SELECT id, category, type_id, inverse_category, inverse_type_id FROM k
 
 
 class SentAs(NamedTuple):
-    """What pairs are sent as, as the table `requests` has it."""
+    """The specification of a request, as the table `requests` has it."""
 
     object_type: str
     to_object_type: str
@@ -24,7 +24,7 @@ class SentAs(NamedTuple):
 
 
 class StoredPlan:
-    """What pairs are sent as, by number, and what types are called and mean."""
+    """The specifications of requests, by number, and what is known of association types."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
@@ -35,11 +35,11 @@ class StoredPlan:
         self.types = tuple(_types(each.types) for each in requests)
         """The association types of each request."""
         self.intents = tuple(Intent(types=types) for types in self.types)
-        """What each request is to give a pair of which nothing is known yet."""
+        """The intent of each request for a pair about which nothing is known yet."""
         self.lookup_backward: Flags = np.array([each.lookup_backward for each in requests], np.bool_)
-        """Tells the requests whose pairs are looked up by the record at their to end."""
+        """True for the requests whose pairs are looked up by the record at their to end."""
         self.removes: Flags = np.array([each.removes for each in requests], np.bool_)
-        """Tells the requests whose types are taken off their pairs."""
+        """True for the requests whose types are taken off their pairs."""
         directions = [(each.object_type, each.to_object_type) for each in requests]
         self.directions: list[Direction] = list(dict.fromkeys(directions))
         """The directions that requests are written in, each once."""
@@ -58,7 +58,7 @@ class StoredPlan:
         for first, second, *known in database.execute("SELECT * FROM inverses"):
             types = AssociationType(*known[:2]), AssociationType(*known[2:])
             self._inverses.setdefault((first, second), {})[types[0]] = types[1]
-        # By kind: its own type, as a request names it that is written from its end, and from the other end.
+        # By kind: its own type in a request from its own end, and in one from the other end.
         self._own: dict[int, tuple[AssociationType, AssociationType | None]] = {
             kind: (AssociationType(*types[:2]), AssociationType(*types[2:]) if types[2] is not None else None)
             for kind, *types in database.execute(_KINDS)
@@ -66,19 +66,19 @@ class StoredPlan:
         self._images: dict[int, Types] = {}
 
     def inverse(self, direction: Direction) -> Mapping[AssociationType, AssociationType]:
-        """Return what the types that are read in a direction are called from the other end; ambiguous ones left out."""
+        """Return the inverses of the types that are read in a direction; ambiguous ones are left out."""
         known = self._inverses.get((direction[1], direction[0]), {})
         names = list(known.values())
         return {other: name for name, other in known.items() if names.count(other) == 1}
 
     def both_names(self, request: int) -> tuple[Types, Types | None]:
-        """Return the types of a request as they are called from its from end, and from the other: None if not known."""
+        """Return the types of a request from its from end, and from the other end: None if not known."""
         known = self._inverses.get(self.directions[self.direction_of[request]], {})
         types = self.types[request]
         return frozenset(types), frozenset(known[each] for each in types) if known.keys() >= set(types) else None
 
     def own_among(self, types: Types, kinds: Small, backward: Flags) -> Flags:
-        """Return which rows have an own type, as it is called from the own end of their pair, that is among some."""
+        """Return which rows have their own type, seen from the own end of their pair, among some types."""
         among = np.zeros((2, max(self._own, default=0) + 1), np.bool_)
         for kind, own in self._own.items():
             among[:, kind] = [each in types for each in own]
@@ -92,7 +92,7 @@ class StoredPlan:
         return self._images[number]
 
     def number_of(self, types: Types) -> int:
-        """Return the number of a set of types, written down where it is new."""
+        """Return the number of a set of types; a new set is written down."""
         text = json.dumps(sorted(types))
         self._database.execute("INSERT OR IGNORE INTO images (types) VALUES (?)", (text,))
         (number,) = self._database.execute("SELECT id FROM images WHERE types = ?", (text,)).fetchone()

@@ -1,7 +1,7 @@
-"""What a mirror asks of a journal and writes down there: records in scope, and what is to be taken off them.
+"""What a mirror reads from a journal and writes there: records in scope, and what is to be taken off them.
 
-What is to go becomes pairs like those that rows ask for, in lots `beside` them: they are claimed, recorded and undone
-in the same way. All of them are known, and committed, before anything is written in the portal.
+What is to be taken off becomes pairs like those of rows, in lots of their own (`Lots.beside`): they are claimed,
+recorded and undone in the same way. All of them are committed before anything is written in the portal.
 """
 
 import json
@@ -23,7 +23,7 @@ from loader.journal.schema import guarded
 from loader.model import NO_TYPES, AssociationType, Direction, Lot, Types
 
 UNREAD, FAILED, PERHAPS = "unread", "failed", "perhaps"
-"""Why a record is exempt, beside its rejected rows: see `Journal.exempt_records`."""
+"""Why a record is exempt, besides its rejected rows: see `ScopeJournal.exempt_records`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,25 +34,25 @@ class ScopeTypes:
     unlabelled: Types
 
     def counted(self, types: Types) -> Types:
-        """Return what counts as an association among types: the labels; of a pair without one, what it has instead."""
+        """Return the types that count as associations: the labels; or, for a pair without any, its other types."""
         return types & self.labels or types & self.unlabelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnreadScope:
-    """Records in scope that are to be read, with what is known of them and of what rows ask.
+    """Records in scope that are still to be read, with what is known of them and what rows ask for.
 
-    `exempt` says by record, `open` by pair that it has no outcome yet and was never sent. `asked` gives for each
-    request its types as they are called from its pairs' from end, and from the other one, None where that is not known.
-    `inverse` is what the types of this direction are called from the other end, where that is known.
+    `exempt` has a flag for each record. `open` has one for each pair: it has no outcome yet and was never sent. `asked`
+    gives for each request its types from the from end of its pairs, and from the other end (None if not known).
+    `inverse` maps the types of this direction to those of the other end, as far as known.
 
-    `other_ends` are the records that stand in the file from the other end. A pair with one of them is read from both
-    ends. The first reading sees what either end has in scope (`first`), the second one no more than what has no name at
-    the first one's end (`second`). `is_first` says which one this is; within one object type it is None, and the first
-    one is that of the lower id. `unlabelled` are the types that say no more than that a pair is one.
+    `other_ends` are the records that are in the file from the other end. A pair with one of them is read from both
+    ends. The first reading handles all types in scope of either end (`first`), the second one only types without a
+    known inverse at the first end (`second`). `is_first` says which reading this is; within one object type it is None,
+    and the first reading is that of the lower id. `unlabelled` are the types without a label.
 
-    `moving` are types of which a record can have one only, and `moved` the records to which rows give one: their other
-    pairs lose it by that.
+    `moving` are types of which a record can have only one. `moved` are the records to which rows give such a type:
+    their other pairs lose it by that.
     """
 
     number: int
@@ -73,11 +73,11 @@ class UnreadScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surplus:
-    """Pairs that lose something, in columns: `which` says by index into `types` what that is.
+    """Pairs that lose something, in columns; `which` are indexes into `types`: what each pair loses.
 
-    `WHOLE_PAIR` is among the types where the pair itself goes, if it has nothing else by then. `readings` says of pairs
-    that are read from both ends whether this is the first or the second time (1, 2), and is 0 of all others. `bare`
-    tells those that keep no label.
+    The types include `WHOLE_PAIR` if the pair itself goes, unless it has something else by then. `readings` is 1 or 2
+    for the first or the second reading of pairs that are read from both ends, and 0 for all others. `bare` is True for
+    pairs that keep no label.
     """
 
     from_ids: Ids
@@ -107,11 +107,11 @@ _UPDATE_TYPES = (
 )
 
 NO_SCOPE = ScopeTypes(labels=NO_TYPES, unlabelled=NO_TYPES)
-"""Of a direction whose types are not listed: of none of them is it known whether it is a label."""
+"""For a direction whose types are not listed: it is not known which of them are labels."""
 
 
 class LoadJournal(Journal):
-    """The journal of a load; of one that is a mirror, with its scope, and with what is to be taken off."""
+    """The journal of a load; for a mirror, with its scope and with what is to be taken off."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         super().__init__(path, read_only=read_only)
@@ -119,7 +119,7 @@ class LoadJournal(Journal):
         self._in_scope: dict[Direction, frozenset[int]] = {}
 
     def replace_types(self, made: Mapping[AssociationType, AssociationType]) -> None:
-        """Put association types in the place of those that were written down, wherever these are."""
+        """Replace association types by others, everywhere in the journal."""
         with self._commit():
             execute = self._database.execute
             for planned, real in made.items():
@@ -133,7 +133,7 @@ class LoadJournal(Journal):
     # --- the records in scope
 
     def next_scope(self) -> UnreadScope | None:
-        """Return the next records that were not read, each once in a command; None when there are none left."""
+        """Return the next unread records, each once in a command; None when there are none left."""
         found = next(
             self.query(
                 "SELECT id, object_type, to_object_type, records, pairs, columns FROM scope"
@@ -150,7 +150,7 @@ class LoadJournal(Journal):
         lot = unpacked_scope(here, records, pairs, columns)
         types, nameless = self.scope_types().get(here, NO_SCOPE), self._nameless(here)
         both = self._of_both_ends(here)
-        # The end that can name all types of the other one sees all that goes at once.
+        # If one end knows the inverse of all types, a reading from there shows everything.
         is_first = (len(nameless), there) > (len(self._nameless(there)), here)
         return UnreadScope(
             number=number,
@@ -178,11 +178,11 @@ class LoadJournal(Journal):
         return frozenset(record for (record,) in found)
 
     def _nameless(self, direction: Direction) -> Types:
-        """Return the labels in scope of which it is not known what they are called from the other end."""
+        """Return the labels in scope without a known inverse."""
         return self.scope_types().get(direction, NO_SCOPE).labels - self._planned.inverse(direction).keys()
 
     def _of_both_ends(self, direction: Direction) -> ScopeTypes:
-        """Return what a direction has in scope, and what the other one has, as far as that has a name here."""
+        """Return the types in scope of a direction, and those of the other direction with a known inverse here."""
         types, names = self.scope_types(), self._planned.inverse(direction[::-1])
         here, there = types.get(direction, NO_SCOPE), types.get(direction[::-1], NO_SCOPE)
         return ScopeTypes(
@@ -229,12 +229,12 @@ class LoadJournal(Journal):
         return np.array([record for (record,) in found], np.int64)
 
     def exempt_pairs(self, direction: Direction, from_ids: Ids, to_ids: Ids) -> Flags:
-        """Tell the pairs that nothing is taken off, for one of their records."""
+        """Return True for the pairs with an exempt record."""
         found: Flags = np.isin(from_ids, self._exempt_among(direction[0], from_ids))
         return found | np.isin(to_ids, self._exempt_among(direction[1], to_ids))
 
     def _open_among(self, pairs: Ids) -> Flags:
-        """Tell the pairs that have no outcome yet and were never sent."""
+        """Return True for the pairs that have no outcome yet and were never sent."""
         known: set[int] = set()
         for table in ("outcomes", "befores"):
             (some,) = self._one(f"SELECT EXISTS (SELECT 1 FROM {table})")
@@ -252,10 +252,10 @@ class LoadJournal(Journal):
     # --- what is to be taken off
 
     def note_scope(self, number: int, direction: Direction, associations: int, surplus: Surplus, unread: Ids) -> None:
-        """Commit what a reading of records in scope found: the number of their associations, and those that are to go.
+        """Commit what a reading of records in scope found: how many associations they have, and which are to go.
 
-        Nothing of records that are exempt, at either end. `unread` are records that could not be read: they are exempt
-        from now on.
+        Pairs with an exempt record, at either end, are left out. `unread` are records that could not be read: they are
+        exempt from now on.
         """
         with self._commit():
             self._database.executemany(
@@ -269,7 +269,7 @@ class LoadJournal(Journal):
             self._database.execute("UPDATE scope SET associations = ? WHERE id = ?", (associations, number))
 
     def _note_second(self, direction: Direction, surplus: Surplus) -> None:
-        """Take note of what is to go by the second reading of pairs; that is nothing where no label is left by then."""
+        """Note what the second reading of pairs takes off; it is nothing if no label is left by then."""
         if self._nameless(direction[::-1]):
             bare = _some(surplus, surplus.bare & (surplus.readings == 1))
             self._database.executemany(
@@ -288,7 +288,7 @@ class LoadJournal(Journal):
         )
 
     def _add_second(self) -> None:
-        """Write down what is to go by second readings, once all first ones are known."""
+        """Write down what second readings take off, once all first readings are known."""
         found: dict[Direction, list[tuple[int, int, Types]]] = {}
         for first, second, *ends, text in self._database.execute("SELECT * FROM second_readings WHERE types NOTNULL"):
             types = frozenset(AssociationType(*each) for each in json.loads(text))
@@ -308,7 +308,7 @@ class LoadJournal(Journal):
         self._database.execute("DELETE FROM second_readings")
 
     def _add_beside(self, direction: Direction, surplus: Surplus, *, turn: int) -> None:
-        """Write pairs that lose something down as a lot, with a row for each association that goes."""
+        """Write pairs that lose something as a lot, with a row for each association that goes."""
         if not len(surplus.from_ids):
             return
         type_pair = next((number for number, each in self._planned.type_pairs.items() if each == direction), None)
@@ -347,7 +347,7 @@ class LoadJournal(Journal):
         )
 
     def _kinds_of(self, direction: Direction) -> dict[AssociationType, tuple[int, bool]]:
-        """Return the kind of each type in scope, as it is called in a direction, and whether it is the other one's."""
+        """Return the kind of each type in scope of a direction, and whether it belongs to the other direction."""
         own, others = {}, {}
         names = self._planned.inverse(direction[::-1])
         for each, type_, _, kind in self._scope_kinds():
@@ -373,7 +373,7 @@ class LoadJournal(Journal):
         return number
 
     def plan_removals(self) -> tuple[int, int]:
-        """Take into account what is to go, once all is known; return how many associations that is, and of how many."""
+        """Load the lots of what is to go, once all is known; return how many associations go, and of how many."""
         with self._commit():
             self._add_second()
         with guarded(self.path):
@@ -383,7 +383,7 @@ class LoadJournal(Journal):
         return removals, associations
 
     def forget_removals(self) -> None:
-        """Forget what was to go, before any of it went: the records in scope are read once more."""
+        """Forget what was to go, before anything was taken off: the records in scope are read again."""
         with self._commit():
             for statement in (
                 "DELETE FROM lots WHERE turn",
@@ -418,7 +418,7 @@ class LoadJournal(Journal):
         return found
 
     def beside_pairs(self, number: int) -> BesidePairs | None:
-        """Return the pairs of a lot that are to lose something; None for a lot of pairs that rows name."""
+        """Return the pairs of a lot that are to lose something; None for a lot of rows' pairs."""
         if not self.lots.beside[number]:
             return None
         lot = self.lots[number]
@@ -431,7 +431,7 @@ class LoadJournal(Journal):
         )
 
     def removed_pairs(self, number: int) -> BesidePairs | None:
-        """Return the pairs of a lot that something was taken off; None for a lot of pairs that rows name."""
+        """Return the pairs of a lot that something was taken off; None for a lot of rows' pairs."""
         pairs = self.beside_pairs(number)
         if pairs is None:
             return None
@@ -447,7 +447,7 @@ class LoadJournal(Journal):
         )
 
     def labels(self) -> dict[tuple[Direction, AssociationType], str]:
-        """Return the label of each type that rows ask for or that may be taken off; blank: none."""
+        """Return the label of each type that rows ask for or that may be taken off; blank: no label."""
         return {
             ((first, second), AssociationType(category, type_id)): label
             for first, second, category, type_id, label in self.query(
@@ -463,7 +463,7 @@ class LoadJournal(Journal):
     # --- taking off
 
     def begin_removals(self, turn: int) -> None:
-        """Let claims hand out what is to be taken off in a turn: nothing of records that have a row that failed."""
+        """Let claims hand out what is to be taken off in a turn; records with a failed row are exempt."""
         with self._commit():
             self._database.execute("DELETE FROM exempt WHERE why = ?", (FAILED,))
             lines = SharedLines(self)
@@ -488,9 +488,9 @@ class LoadJournal(Journal):
 
 
 def known_before(path: Path, pairs: BesidePairs) -> tuple[Flags, Flags]:
-    """Tell the pairs that the run of another journal took something off, and those that were exempt there.
+    """Return True for pairs that the run of another journal took something off, and for those that were exempt there.
 
-    That journal is read and not changed.
+    The other journal is not changed.
     """
     exempt = np.zeros(len(pairs.numbers), np.bool_)
     found = np.zeros(len(pairs.numbers), np.bool_)

@@ -1,8 +1,8 @@
-"""What an undo asks of a journal and writes down there: which pairs the run may have changed, and what became of them.
+"""What an undo reads from a journal and writes there: which pairs the run may have changed, and their results.
 
-A pair may have been changed when its before-image was committed, as that comes right before its request. It was not
-when HubSpot refused it, nor when it is unchanged. A run that looked at nothing before has no images: what it created,
-and what was under way when it ended, counts as its own if the undo is to assume so.
+A pair may have been changed if its before-image was committed, because its request comes right after that. It was not
+changed if HubSpot refused it, or if its status is unchanged. A run with `--unread` has no images: what it created, and
+what was under way when it ended, counts as its own with `--assume-new`.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ COLUMNS = (*ROW_COLUMNS, "error_category", "error_message", "finished_at")
 
 
 class _Kind(NamedTuple):
-    """What an undo does to pairs, but for their number: see `Group`."""
+    """What an undo does to some pairs, without their number: see `Group`."""
 
     direction: Direction
     whole: bool
@@ -52,9 +52,9 @@ class _Kind(NamedTuple):
 class Group(NamedTuple):
     """How many pairs of one kind an undo would take back.
 
-    `whole`: the pairs themselves, because there was nothing before; else the labels only. `types` are those that the
-    run added, `back` those that it took off; `unsure` counts pairs that the run may not have got to. `primary` says
-    that the run made one record the primary one of another.
+    `whole`: the pairs themselves, because there was nothing before; else only labels. `types` are those that the run
+    added, `back` those that it took off; `unsure` counts pairs that the run may not have sent. `primary`: the run made
+    one record the primary one of another.
     """
 
     direction: Direction
@@ -80,11 +80,11 @@ FROM results WHERE results.id = result)
 """
 """Whether a request changed its pairs: it did (1); it may have (2); it may have where there is an image (3); no (4).
 
-A removal is rejected once a look at the pair forbids it; an earlier request, whose answer was lost, has an image.
+A removal is rejected if a reading of the pair forbids it; an earlier request, whose answer was lost, has an image.
 """
 
 _TAKEN_BACK = "status IN ('removed', 'restored', 'unchanged')"
-"""Of these an undo need not think again; what it left or could not remove, the next one looks at once more."""
+"""These are final. What an undo left or could not remove, the next undo looks at again."""
 
 _DEMOTIONS = """
 SELECT id, pair, object_type, object_id, to_object_type, to_object_id, single, image FROM demoted
@@ -107,9 +107,9 @@ WHERE sequence > ? ORDER BY sequence
 
 
 def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, Line]]:
-    """Yield the lines of the undo's table that come after a number, each with its number.
+    """Yield the lines of the undo's table after a number, each with its number.
 
-    They are the rows that the run created; their `status` says what became of each.
+    They are the rows that the run created; `status` is the result of the undo.
     """
     if view != "outcomes":
         return
@@ -136,7 +136,7 @@ def taken_back(journal: Journal, view: str, after: int) -> Iterator[tuple[int, L
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Concerned:
-    """Pairs of a lot, by index, whether it is not sure that the run changed each, and the image of every pair of it."""
+    """Pairs of a lot, by index; for each whether it is uncertain that the run changed it; and the images of the lot."""
 
     pairs: Ids
     images: Ids
@@ -144,14 +144,14 @@ class _Concerned:
 
 
 class UndoJournal(Journal):
-    """The journal of a run that is taken back: its pairs are claimed and recorded once more, beside their outcomes."""
+    """The journal of a run that is taken back: its pairs are claimed again, and get a second result."""
 
     def __init__(self, path: Path, *, assume_new: bool = False) -> None:
         super().__init__(path)
         self._assume_new = assume_new
 
     def begin_undo(self) -> None:
-        """Have what could not be taken back looked at again; what was taken back, or was gone, stays so."""
+        """Let pairs that could not be taken back be claimed again; those taken back, or gone, stay so."""
         with self._commit(self._rewritten("undo")):
             self._database.execute(f"DELETE FROM undone WHERE NOT ({_TAKEN_BACK})")
 
@@ -194,12 +194,12 @@ class UndoJournal(Journal):
 
     @property
     def replaced(self) -> bool:
-        """True for a run that looked at what pairs had, and took off what the file does not ask for."""
+        """True for a run with `--existing replace` that read what pairs had, and took off other labels."""
         identity = self.facts.identity
         return identity.get("existing") == "replace" and not identity.get("unread")
 
     def _mixtures(self) -> dict[tuple[int, int], tuple[int, int]]:
-        """Return by request and image how many pairs are still to be taken back, and of how many that is not sure."""
+        """Return by request and image how many pairs are still to be taken back, and how many of them are uncertain."""
         found: Counter[tuple[int, int]] = Counter()
         unsure: Counter[tuple[int, int]] = Counter()
         for lot, some in self._concerned(0, _TAKEN_BACK):
@@ -212,8 +212,8 @@ class UndoJournal(Journal):
     def claim_turn(self, turn: int) -> None:
         """Let claims begin with the first pair of a turn (see `Lots.turns`).
 
-        The last turn comes first. What is given back is sent together with all that a pair has: what the run has
-        changed before of the same two records must not be on its way meanwhile.
+        The last turn comes first. What is given back is sent together with all that a pair has, so an earlier change of
+        the same two records must not be under way at the same time.
         """
         self.claims.turn = turn
         with guarded(self.path):
@@ -257,7 +257,7 @@ class UndoJournal(Journal):
             known, numbers = images > 0, np.arange(first, last + 1)
             may = (effects == _SURE) | (effects == _MAYBE) | ((effects == _BY_IMAGE) & known)
             may |= (effects == 0) & (known | (numbers <= claimed))
-            # What was taken off is known by the image alone: nothing is sent before it is committed.
+            # What was taken off is known only by the image: it is committed before anything is sent.
             may &= (known | (self._assume_new & ~self._planned.removes[lot.lot.requests])) & (numbers > after)
             may[np.array([pair - first for (pair,) in undone], np.int64)] = False
             if may.any():
@@ -270,11 +270,11 @@ class UndoJournal(Journal):
             self._database.executemany("INSERT OR IGNORE INTO undoing VALUES (?)", [(pair,) for pair in pairs])
 
     def intended(self) -> frozenset[int]:
-        """Return the pairs that an undo was at when it ended, and of which it does not know whether they are gone."""
+        """Return the pairs that an undo was sending when it ended: it is not known whether they are gone."""
         return frozenset(pair for (pair,) in self.query("SELECT pair FROM undoing"))
 
     def record(self, outcomes: Iterable[Outcome], changes: Mapping[str, object]) -> None:
-        """Commit what became of pairs, together with what changed of the facts at the same moment."""
+        """Commit the results of pairs, together with changes of facts."""
         done = list(outcomes)
         with self._commit(changes):
             self._database.executemany(
@@ -286,35 +286,35 @@ class UndoJournal(Journal):
                     for pair in each.pair_ids.tolist()
                 ],
             )
-            # A request that got no answer may have taken effect: that stays in mind.
+            # A request without an answer may have taken effect: its intent stays noted.
             known = [(pair,) for each in done if each.status != "failed" for pair in each.pair_ids.tolist()]
             self._database.executemany("DELETE FROM undoing WHERE pair = ?", known)
 
     # --- what other pairs lost by the run
 
     def demotions(self) -> dict[int, Demotion]:
-        """Return by number the pairs that lost a type to those that were taken back, and have not got it back yet."""
+        """Return by number the pairs that lost a type to pairs that were taken back, and have not got it back yet."""
         return {
             number: Demotion(pair, first, str(record), second, str(other), type_of(single), self._planned.image(types))
             for number, pair, first, record, second, other, single, types in self.query(_DEMOTIONS)
         }
 
     def to_give_back(self) -> int:
-        """Return how many of them are not looked at yet."""
+        """Return how many of them are still to be done."""
         (count,) = next(self.query(_TO_GIVE_BACK))
         return int(count)
 
     def give_back(self, statuses: Mapping[int, str]) -> None:
-        """Commit what became of such pairs."""
+        """Commit the results of pairs that get a type back."""
         with self._commit():
             self._database.executemany("INSERT OR REPLACE INTO given_back VALUES (?, ?)", list(statuses.items()))
 
     def given_back(self) -> dict[str, int]:
-        """Return how many such pairs have which status."""
+        """Return the number of pairs that get a type back, by status."""
         return self._table("SELECT status, count(*) FROM given_back GROUP BY status")
 
     def states(self) -> dict[str, int]:
-        """Return how many pairs have which status, and how many are still to come."""
+        """Return the number of pairs by status, with those that are pending."""
         pending = sum(len(some.pairs) for _, some in self._concerned(0, "TRUE"))
         done = self._table("SELECT status, count(*) FROM undone GROUP BY status")
         # What a run did not do cannot be taken back.
