@@ -138,7 +138,9 @@ def create(pairs: Pairs, version: str) -> Request:
     """Return the request that sets the types of pairs; HubSpot takes 2,000."""
     import numpy as np  # noqa: PLC0415 - commands that send no pairs start without it
 
-    used = np.unique(pairs.intents)
+    from loader.columns import distinct  # noqa: PLC0415
+
+    used = distinct(pairs.intents.astype(np.int64))
     forms = [
         ('{"from":{"id":"', '"},"to":{"id":"', f'"}},"types":{_specs(pairs.table[intent].types)}}},')
         for intent in used.tolist()
@@ -148,11 +150,11 @@ def create(pairs: Pairs, version: str) -> Request:
     return _batch(pairs.direction, "create", inputs, version)
 
 
-def _numbered(forms: Sequence[Sequence[str]], which: "Sequence[int] | Ids", ids: "Ids") -> bytes:
+def _numbered(forms: Sequence[Sequence[str]], which: "Sequence[int] | Ids", ids: "Ids") -> memoryview:
     """Return inputs with commas between; each is one of `forms`, with its ids between the parts."""
     from loader.numbered_text import numbered  # noqa: PLC0415 - it takes numpy
 
-    return numbered([[part.encode("ascii") for part in form] for form in forms], which, ids).removesuffix(b",")
+    return memoryview(numbered([[part.encode("ascii") for part in form] for form in forms], which, ids))[:-1]
 
 
 def records(object_type: str, id_property: str, values: Sequence[str], version: str) -> Request:
@@ -202,7 +204,7 @@ def _end(record_id: str) -> str:
     return f'{{"id":"{_record_id(record_id)}"}}'
 
 
-def _batch(direction: Direction, what: str, inputs: bytes, version: str) -> Request:
+def _batch(direction: Direction, what: str, inputs: bytes | memoryview, version: str) -> Request:
     return Request("POST", f"{_between(direction, version)}/batch/{what}", b'{"inputs":[%s]}' % inputs)
 
 
