@@ -26,10 +26,9 @@ from loader.journal.for_report import FAILED
 from loader.journal.journal import OUTCOMES
 from loader.journal.lines import REJECTED
 from loader.model import AssociationType
-from loader.planning.staging import Staging
 from loader.settings import Rate
 from tests.stages.fake_portal import FakePortal, row_kind
-from tests.stages.staged import HEADER, NOW, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
+from tests.stages.staged import NOW, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
@@ -49,52 +48,6 @@ def ids(pair_types: tuple[AssociationType, ...]) -> list[int]:
 
 
 # --- rows and pairs
-
-
-def test_rows_of_one_pair_are_one_request_over_all_inputs(tmp_path: Path) -> None:
-    """Two labels and a duplicate in three inputs are one request with both types; each row has its line."""
-    path = stage(
-        tmp_path,
-        [chunk([link(2, 1, 9), link(3, 5, 9)])],
-        [chunk([link(2, 1, 9, row_kind(primary=True))])],
-        [chunk([link(7, 1, 9)])],
-    )
-    with Journal(path) as journal:
-        first, second = send_all(journal)
-        assert (first.object_id, first.to_object_id, ids(first.types), first.rows) == ("1", "9", [1, 279], 3)
-        assert (second.object_id, ids(second.types), second.rows) == ("5", [279], 1)
-        assert result_lines(journal) == [
-            ("a.csv", 2, "9", "created", "279"),
-            ("a.csv", 3, "9", "created", "279"),
-            ("b.csv", 2, "9", "created", "1"),
-            ("c.csv", 7, "9", "created", "279"),
-        ]
-
-
-def test_both_directions_of_a_pair_are_one_request(tmp_path: Path) -> None:
-    """Company to contact is folded onto contact to company; each row's line says what that row said."""
-    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, row_kind("companies", "contacts", type_id="2"))]
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        first, second = send_all(journal)
-        assert (first.object_type, first.object_id, first.to_object_id, ids(first.types)) == ("0-1", "1", "9", [1, 279])
-        assert second.object_id == "2"
-        assert ("a.csv", 4, "1", "created", "2") in result_lines(journal)
-
-
-def test_the_same_ids_of_other_object_types_are_other_records(tmp_path: Path) -> None:
-    """Contact 1 and deal 1 share a number only."""
-    rows = [link(2, 1, 9), link(3, 1, 9, row_kind("deals"))]
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        assert [(pair.object_type, ids(pair.types)) for pair in send_all(journal)] == [("0-1", [279]), ("0-3", [341])]
-
-
-def test_a_pair_of_one_object_type_is_one_request_from_either_record(tmp_path: Path) -> None:
-    """Parent to child one way and child to parent the other way say the same."""
-    parent, child = row_kind("companies", type_id="13"), row_kind("companies", type_id="14")
-    rows = [link(2, 5, 6, parent), link(3, 6, 5, child), link(4, 8, 7, child), link(5, 1, 2, row_kind("companies"))]
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        pairs = [(pair.object_id, pair.to_object_id, ids(pair.types), pair.rows) for pair in send_all(journal)]
-        assert pairs == [("5", "6", [13], 2), ("8", "7", [14], 1), ("1", "2", [450], 1)]
 
 
 def test_rows_that_no_end_can_say_are_rejected_at_the_rarer_end(tmp_path: Path) -> None:
@@ -123,24 +76,6 @@ def test_rows_of_one_label_from_both_ends_of_one_object_type_are_told_apart(tmp_
         assert (pair.object_id, pair.to_object_id, ids(pair.types), pair.rows) == ("7", "8", [7], 1)
         (line,) = [line for _, line in lines(journal, "rejected", 0)]
         assert (line.row, line.error_category) == (2, "UNKNOWN_INVERSE_TYPE")
-
-
-def test_ids_are_exact_to_the_last_digit(tmp_path: Path) -> None:
-    """The largest id comes out as it went in."""
-    with Journal(stage(tmp_path, [chunk([link(2, 2**63 - 1, 2**53 + 1)])])) as journal:
-        (pair,) = send_all(journal)
-        assert (pair.object_id, pair.to_object_id) == ("9223372036854775807", "9007199254740993")
-
-
-# --- two primary records
-
-
-def test_the_same_primary_company_twice_is_no_contradiction(tmp_path: Path) -> None:
-    """A duplicate, and the same thing said from the other end, agree."""
-    rows = [link(2, 1, 9, row_kind(primary=True)), link(3, 1, 9, row_kind(type_id="1"))]
-    rows.append(link(4, 9, 1, row_kind("companies", "contacts", label="Primary")))
-    with Journal(stage(tmp_path, [chunk(rows)])) as journal:
-        assert [pair.rows for pair in send_all(journal)] == [3]
 
 
 # --- limits
@@ -297,14 +232,6 @@ def test_what_was_settled_is_not_held_against_every_pair(tmp_path: Path, of_many
 
 
 # --- the file
-
-
-def test_nothing_stays_of_a_run_that_is_refused(tmp_path: Path) -> None:
-    """Staging that is not installed leaves no file."""
-    with Staging(tmp_path / "s") as staging:
-        staging.begin_input("a.csv", "sha", HEADER, HEADER[1:])
-        staging.append(chunk([link(2, 1, 9)]))
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_log_that_another_journal_left_is_not_played_into_a_new_one(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,28 +109,6 @@ def test_families_of_object_types_are_lots_of_their_own(tmp_path: Path) -> None:
         assert [lot.direction for lot in lots(journal)] == [("0-2", "0-1"), ("0-3", "0-2")]
 
 
-def test_a_record_with_more_pairs_than_a_lot_holds_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others stay together: the lot ends before or after them."""
-    monkeypatch.setattr("loader.planning.group.PAIRS_IN_A_LOT", 3)
-    rows = [link(row, row, 9) for row in range(2, 9)] + [link(9, 1, 8)]
-    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        assert [len(lot.other) for lot in lots(journal)] == [1, 3, 3, 1]
-
-
-def test_a_limit_holds_though_pairs_are_claimed_by_record(tmp_path: Path) -> None:
-    """The first records of the file, wherever their pairs lie; the rest when it is lifted."""
-    rows = [link(2, 1, 9), link(3, 2, 8), link(4, 3, 9), link(5, 4, 8)]
-    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        journal.limit(2)
-        (lot,) = lots(journal)
-        assert ends(lot.other) == [(1, 9), (2, 8)]
-        journal.record([created(pair) for pair in lot.other.each()], {})
-    with Journal(journal.path) as journal:
-        journal.limit(None)
-        (lot,) = lots(journal)
-        assert ends(lot.other) == [(3, 9), (4, 8)]
-
-
 def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which end has fewer records is found without a sort of all their numbers."""
     monkeypatch.setattr("loader.planning.group.FEW_ROWS", 10)
@@ -144,59 +121,6 @@ def test_many_rows_are_judged_by_a_sample(tmp_path: Path, monkeypatch: pytest.Mo
     assert 150 < figures.looked_up < 600
 
 
-# --- primary records
-
-
-def test_a_pair_gives_up_its_primary_label_only_to_a_pair_that_has_it(tmp_path: Path) -> None:
-    """Contact 1 gets company 9 as primary: company 8 waits for that, and then must not get its old label back."""
-    rows = [link(2, 1, 8), link(3, 1, 9, row_kind(primary=True)), link(4, 2, 8), link(5, 3, 8), link(6, 3, 8)]
-    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        journal.limit(1)
-        assert [given_up(pair) for lot in lots(journal) for pair in lot.other.each()] == [NEITHER], "it lies beyond"
-    with Journal(journal.path) as journal:
-        journal.limit(None)
-        pairs = {(int(pair.object_id), int(pair.to_object_id)): pair for lot in lots(journal) for pair in each_of(lot)}
-        others = dict.fromkeys([(1, 9), (2, 8), (3, 8)], NEITHER)
-        assert {end: given_up(pair) for end, pair in pairs.items()} == {(1, 8): (set(), {PRIMARY}), **others}
-        journal.record([created(pairs[1, 9])], {})
-        journal.claim_again()
-        pairs = {(int(pair.object_id), int(pair.to_object_id)): pair for lot in lots(journal) for pair in each_of(lot)}
-        assert given_up(pairs[1, 8]) == ({PRIMARY}, set())
-
-
-NEITHER: tuple[set[AssociationType], set[AssociationType]] = (set(), set())
-
-
-def given_up(pair: Pair) -> tuple[set[AssociationType], set[AssociationType]]:
-    """Return what a pair must not keep, and what it waits for."""
-    return set(pair.dropped), set(pair.contested)
-
-
-def test_a_primary_label_stays_when_the_other_pair_failed(tmp_path: Path) -> None:
-    """A contact must not lose its primary company for one that HubSpot refused."""
-    rows = [link(2, 1, 8), link(3, 1, 9, row_kind(primary=True))]
-    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        (lot,) = lots(journal)
-        (other,) = (pair for pair in each_of(lot) if pair.to_object_id == "9")
-        journal.record([failed(other)], {})
-    with Journal(journal.path) as journal:
-        (lot,) = lots(journal)
-        assert [pair.dropped for pair in each_of(lot)] == [frozenset()]
-
-
-def test_a_primary_contact_is_dropped_from_the_companys_end_too(tmp_path: Path) -> None:
-    """Written from companies to contacts it is another type, and still contact 1 has one primary company only."""
-    back = row_kind("companies", "contacts", label="Primary")
-    rows = [link(2, 9, 1, back), link(3, 8, 1, row_kind("companies", "contacts")), link(4, 8, 2, back)]
-    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        found = {
-            (int(pair.object_id), int(pair.to_object_id)): given_up(pair)
-            for lot in lots(journal)
-            for pair in each_of(lot)
-        }
-    assert found == {(9, 1): NEITHER, (8, 1): (set(), {PRIMARY_BACK}), (8, 2): NEITHER}
-
-
 # --- what was before
 
 
@@ -207,33 +131,6 @@ def first_lot(folder: Path) -> Iterator[tuple[Journal, list[Pair]]]:
     with Journal(stage(folder, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
         yield journal, list(lot.other.each())
-
-
-def test_rows_that_were_so_before_are_unchanged_whatever_becomes_of_the_request(tmp_path: Path) -> None:
-    """Their line has no request; the other rows of the pair have its outcome; the sums are right."""
-    with first_lot(tmp_path) as (journal, (first, second, third)):
-        assert journal.keep([image(first, PLAIN), image(second), image(third)]) == {1: 2}
-        outcomes = [replace(failed(first), rows=1, unchanged=2), created(second), unchanged(third)]
-        journal.record(outcomes, {})
-        assert statuses(journal) == [
-            (2, "unchanged", 0),
-            (3, "failed", 1),
-            (4, "unchanged", 0),
-            (5, "created", 1),
-            (6, "unchanged", 0),
-        ]
-        counts = journal.counts()
-        assert (
-            counts.total,
-            counts.by_status["created"],
-            counts.by_status["unchanged"],
-            counts.failed,
-            counts.pending,
-        ) == (5, 1, 3, 1, 0)
-        assert journal.reasons() == {"VALIDATION_ERROR": 1}
-        old = next(line for _, line in lines(journal, "outcomes", 0) if line.row == 2)
-        assert (old.http_status, old.created_resource_id, old.labels, old.error_category) == (None, "", "", "")
-        assert (old.object_id, old.association_type_id, old.finished_at) == ("1", "279", NOW)
 
 
 @pytest.mark.parametrize("again", ["a new process", "--retry-failed"])
@@ -259,14 +156,3 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
         assert [pair.before for pair in lot.other.each()] == [frozenset({PLAIN}), frozenset(), None]
         journal.record([created(pair) for pair in lot.other.each()], {})
         assert {status for _, status, _ in statuses(journal)} == {"created"}
-
-
-def test_a_row_of_the_rarer_end_is_compared_by_what_its_type_is_called_there(tmp_path: Path) -> None:
-    """Company to contact asks for 2, which is 1 from the contact: it was there, the plain type was not."""
-    rows = [link(2, 1, 9), link(3, 2, 9), link(4, 9, 1, row_kind("companies", "contacts", type_id="2"))]
-    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
-        (lot,) = lots(journal)
-        pair = next(lot.other.each())
-        there = journal.keep([image(pair, PRIMARY)])[pair.pair_id]
-        journal.record([replace(created(pair), rows=pair.rows - there, unchanged=there)], {})
-        assert statuses(journal) == [(2, "created", 1), (4, "unchanged", 0)]

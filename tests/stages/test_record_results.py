@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from loader.errors import RecordError, UsageError
+from loader.errors import RecordError
 from loader.journal import AsyncJournal, Journal
 from loader.model import Outcome
 from loader.reasons import REASONS
@@ -119,14 +119,6 @@ def test_a_harmed_file_is_made_whole_by_the_next_command(
     assert sorted(line["row"] for line in found) == ["2", "3", "4", "5", "6"]
 
 
-def test_lines_that_were_written_but_not_journaled_are_not_doubled(journal: Journal, tmp_path: Path) -> None:
-    """A crash between the write and the next commit: the lines are cut off and written again."""
-    path = tmp_path / "r.csv"
-    with open_results(path, journal) as results:
-        results.catch_up()
-    assert len(written(journal, path)) == 4
-
-
 def test_a_file_that_vanishes_during_the_run_is_there_at_its_end(journal: Journal, tmp_path: Path) -> None:
     """Deleted or cut under the loader's hands, it is written anew on leaving."""
     path = tmp_path / "r.csv"
@@ -137,24 +129,6 @@ def test_a_file_that_vanishes_during_the_run_is_there_at_its_end(journal: Journa
             harm()
             results.finish()
         assert len(read(path)) == 4
-
-
-@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
-def test_a_file_of_somebody_else_is_never_overwritten(journal: Journal, tmp_path: Path, ending: str) -> None:
-    """The run wrote `r.csv`; another file with the journal's stem stays as it is."""
-    written(journal, tmp_path / "r.csv")
-    other = tmp_path / f"other{ending}"
-    other.write_text("mine")
-    with pytest.raises(UsageError, match="did not write it"):
-        written(journal, other)
-    assert other.read_text() == "mine"
-
-
-def test_a_renamed_file_is_known_by_its_content(journal: Journal, tmp_path: Path) -> None:
-    """Journal and results may be renamed together, and the run goes on."""
-    written(journal, tmp_path / "r.csv")
-    (tmp_path / "r.csv").rename(tmp_path / "s.csv")
-    assert len(written(journal, tmp_path / "s.csv")) == 4
 
 
 # --- formulas
