@@ -10,6 +10,11 @@ def lines_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def names_in(folder: Path) -> set[str]:
+    """Return the names of what lies in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
 def hold_nowhere(secret: str, folder: Path) -> None:
     """Fail for a file of a folder that holds a secret, but for those that are there to hold it."""
     for file in folder.rglob("*"):

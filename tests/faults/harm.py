@@ -8,8 +8,6 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-Wrap = Callable[[Callable[..., Any], Any, Any], Any]
-
 
 def kill_before(target: str, nth: int = 1) -> None:
     """Kill this process, as kill -9 does, when a function (`module:Class.method`) is about to be called."""

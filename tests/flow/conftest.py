@@ -11,10 +11,11 @@ from loader.events import Event, Notify
 from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import Secret
 from loader.stopping import Stop
+from tests.flow.portals import settings
 from tests.verbs import load
-from tests.written import hold_nowhere, lines_of
+from tests.written import hold_nowhere
 
 TOKEN = "canary-7a1f-never-shown"
 
@@ -51,35 +52,22 @@ def load_into(folder: Path) -> Load:
         around: Surroundings | None = None,
         **given: Any,
     ) -> Report:
-        read = {"object_type": "contacts", "to_object_type": "companies", **given.pop("read", {})}
-        send = {"rate": Rate(10_000, 1), "concurrency": 20, **given.pop("send", {})}
-        connection = {
-            "base_url": sandbox.url,
-            "credentials": Secret(TOKEN),
-            "api_version": VERSION,
-            **given.pop("connection", {}),
-        }
-        settings = Settings(
-            read=(InputSettings(inputs=inputs, **read),),
-            connection=ConnectionSettings(**connection),
-            send=SendSettings(**send),
-            **{"results": "r.csv", **given},
+        loading = settings(
+            sandbox,
+            *inputs,
+            connection={"credentials": Secret(TOKEN), "api_version": VERSION, **given.pop("connection", {})},
+            **{"concurrency": 20, **given.pop("send", {})},
+            **given,
         )
-        told: list[Event] = []
+        events: list[Event] = []
 
         def listen(event: Event) -> None:
-            told.append(event)
+            events.append(event)
             notify(event)
 
-        report = await load(settings, notify=listen, stop=stop, around=around)
+        report = await load(loading, notify=listen, stop=stop, around=around)
         hold_nowhere(TOKEN, folder)
-        assert TOKEN not in repr(told)
+        assert TOKEN not in repr(events)
         return report
 
     return loaded
-
-
-@pytest.fixture
-def lines() -> Callable[[Path], list[dict[str, str]]]:
-    """Read a CSV file."""
-    return lines_of

@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,9 @@ from loader.errors import TooManyRemovals, UsageError
 from loader.events import Started
 from loader.run.report import Report
 from loader.sandbox import Sandbox, SandboxThread
-from loader.settings import (
-    Budget,
-    ConnectionSettings,
-    InputSettings,
-    Rate,
-    Secret,
-    SendSettings,
-    Settings,
-    VerifySettings,
-)
+from loader.settings import Budget, VerifySettings
+from tests.flow import portals
+from tests.flow.portals import Pairs, labels_of, linked
 from tests.verbs import load, plan, undo, verify
 from tests.written import lines_of
 
@@ -34,51 +28,30 @@ LABELS = [
     {"from": "contacts", "to": "contacts", "label": "Parent", "inverse_label": "Child"},
 ]
 
-Pairs = dict[tuple[int, int], set[str]]
-
-
-def there(contact: int, company: int, *labels: str, to_type: str = "companies") -> dict[str, Any]:
-    """An association that the portal begins with."""
-    ends = {"from_type": "contacts", "from_id": str(contact), "to_type": to_type, "to_id": str(company)}
-    return {**ends, "labels": list(labels)}
-
-
-def settings(sandbox: Any, *inputs: str, read: dict[str, Any] | None = None, **send: Any) -> Settings:
-    """Load `a.csv` with `--existing mirror`, fast."""
-    types = {"object_type": "contacts", "to_object_type": "companies", **(read or {})}
-    given = {name: send.pop(name) for name in ("results", "retry_failed", "fresh", "command") if name in send}
-    return Settings(
-        read=(InputSettings(inputs=inputs or ("a.csv",), **types),),
-        connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
-        send=SendSettings(**{"rate": Rate(10_000, 1), "existing": "mirror", **send}),
-        **{"results": "r.csv", **given},
-    )
+settings = partial(portals.settings, existing="mirror")
 
 
 async def mirror(sandbox: Any, *inputs: str, **given: Any) -> Report:
     """Load with `--existing mirror`."""
-    return await load(settings(sandbox, *inputs, **given), notify=lambda _: None)
-
-
-def had(sandbox: Sandbox) -> Pairs:
-    """Return the labels of every pair of the sandbox."""
-    found = {}
-    for ((first, record), (_, other)), types in sandbox.portal.pairs().items():
-        shown = sandbox.portal.types.describe(first, types)
-        found[int(record), int(other)] = {each.label for each in shown if each.label is not None}
-    return found
+    return await load(settings(sandbox, *inputs, **given))
 
 
 async def test_what_the_file_does_not_name_goes_and_all_else_stays(folder: Path) -> None:
     """Of the records of the file, as far as it is of a type that the file asks for."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,12,Boss\n2,21,\n")
     associations = [
-        *(there(1, 11), there(1, 13), there(1, 14, "Boss"), there(1, 15, "Friend"), there(1, 16, "Boss", "Friend")),
-        *(there(2, 21, "Boss"), there(2, 22), there(3, 31), there(3, 32, "Boss")),
+        *(
+            linked(1, 11),
+            linked(1, 13),
+            linked(1, 14, "Boss"),
+            linked(1, 15, "Friend"),
+            linked(1, 16, "Boss", "Friend"),
+        ),
+        *(linked(2, 21, "Boss"), linked(2, 22), linked(3, 31), linked(3, 32, "Boss")),
     ]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
         report = await mirror(sandbox)
-        assert had(sandbox) == {
+        assert labels_of(sandbox) == {
             (1, 11): set(),
             (1, 12): {"Boss"},
             (1, 15): {"Friend"},
@@ -97,7 +70,7 @@ async def test_what_the_file_does_not_name_goes_and_all_else_stays(folder: Path)
     ]
 
 
-FEW = [there(1, 11), there(1, 12), there(1, 13, "Boss"), there(2, 21), there(2, 22)]
+FEW = [linked(1, 11), linked(1, 12), linked(1, 13, "Boss"), linked(2, 21), linked(2, 22)]
 """What the tests of exempt records begin with."""
 
 
@@ -119,9 +92,9 @@ async def test_a_record_with_a_row_that_is_not_loaded_keeps_all(rows: str, exemp
     (folder / "a.csv").write_text(f"from_id,to_id,label\n{rows}")
     portal = {"labels": LABELS, "associations": FEW, "missing": [{"type": "companies", "id": "404"}]}
     async with Sandbox(portal) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         report = await mirror(sandbox)
-        after = had(sandbox)
+        after = labels_of(sandbox)
     keeps_first = "1,1," not in rows
     assert ((1, 13) in after, after.get((1, 13))) == ((keeps_first, before[1, 13]) if keeps_first else (False, None))
     assert ((2, 22) in after) is ("1;2" in rows)
@@ -134,20 +107,20 @@ async def test_a_reading_that_is_refused_takes_nothing_off(folder: Path) -> None
     async with Sandbox(
         {"labels": LABELS, "associations": FEW}, faults=[{"fault": "400", "route": "batch/read"}]
     ) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         report = await mirror(sandbox)
-        assert had(sandbox) == before
+        assert labels_of(sandbox) == before
     assert report.summary["removals"] == {"removed": 0, "failed": 0, "exempt_records": 2}
 
 
 async def test_a_reading_that_is_cut_short_takes_nothing_off(folder: Path) -> None:
     """The second page of what a record has is refused: nothing that the first one showed counts."""
     (folder / "a.csv").write_text("from_id,to_id\n1,1001\n2,21\n")
-    associations = [*(there(1, company) for company in range(1000, 1600)), there(2, 21), there(2, 22)]
+    associations = [*(linked(1, company) for company in range(1000, 1600)), linked(2, 21), linked(2, 22)]
     fault = {"fault": "400", "route": "batch/read", "nth": 2}
     async with Sandbox({"associations": associations}, faults=[fault]) as sandbox:
         report = await mirror(sandbox, max_removals=Budget())
-        found = had(sandbox)
+        found = labels_of(sandbox)
     assert len([pair for pair in found if pair[0] == 1]) == 600
     assert (2, 22) not in found
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 1}
@@ -161,8 +134,8 @@ async def test_two_files_of_one_job_are_one_scope(folder: Path) -> None:
         job = settings(sandbox)
         columns = {"object_id": "Contact", "to_object_id": "Company"}
         other = replace(job.read[0], inputs=("b.csv",), columns=columns)
-        report = await load(replace(job, read=(*job.read, other)), notify=lambda _: None)
-        assert {pair for pair in had(sandbox) if pair[0] == 1} == {(1, 11), (1, 13)}
+        report = await load(replace(job, read=(*job.read, other)))
+        assert {pair for pair in labels_of(sandbox) if pair[0] == 1} == {(1, 11), (1, 13)}
     assert report.summary["removals"]["removed"] == 1
 
 
@@ -171,10 +144,10 @@ async def test_a_pair_that_is_asked_for_from_the_other_end_counts_as_asked_for(f
     (folder / "a.csv").write_text(
         "object_type,from_id,to_object_type,to_id\ncontacts,1,companies,11\ncompanies,12,contacts,1\n"
     )
-    associations = [there(1, 11), there(1, 12), there(1, 13), there(2, 12), there(2, 13)]
+    associations = [linked(1, 11), linked(1, 12), linked(1, 13), linked(2, 12), linked(2, 13)]
     async with Sandbox({"associations": associations}) as sandbox:
         report = await mirror(sandbox)
-        assert set(had(sandbox)) == {(1, 11), (1, 12), (2, 13)}
+        assert set(labels_of(sandbox)) == {(1, 11), (1, 12), (2, 13)}
     assert report.summary["removals"]["removed"] == 2
 
 
@@ -183,13 +156,17 @@ async def test_pairs_of_one_object_type_are_seen_from_both_ends(folder: Path) ->
     (folder / "a.csv").write_text("from_id,to_id,label\n1,2,\n3,1,Parent\n4,1,\n")
     same = {"to_object_type": "contacts"}
     associations = [
-        *(there(1, 2, to_type="contacts"), there(1, 4, to_type="contacts"), there(2, 5, to_type="contacts")),
-        *(there(1, 3, to_type="contacts"), there(3, 4, to_type="contacts")),
-        there(1, 6, "Child", to_type="contacts"),  # record 6 is the parent, and is not in the file
+        *(
+            linked(1, 2, to_type="contacts"),
+            linked(1, 4, to_type="contacts"),
+            linked(2, 5, to_type="contacts"),
+        ),
+        *(linked(1, 3, to_type="contacts"), linked(3, 4, to_type="contacts")),
+        linked(1, 6, "Child", to_type="contacts"),  # record 6 is the parent, and is not in the file
     ]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
         report = await mirror(sandbox, read=same)
-        pairs = {tuple(sorted(pair)) for pair in had(sandbox)}
+        pairs = {tuple(sorted(pair)) for pair in labels_of(sandbox)}
     assert pairs == {(1, 2), (1, 3), (1, 4), (2, 5), (1, 6)}
     removed = [line for line in lines_of(folder / "r.csv") if line["status"] == "removed"]
     assert [{line["object_id"], line["to_object_id"]} for line in removed] == [{"3", "4"}]
@@ -199,22 +176,22 @@ async def test_pairs_of_one_object_type_are_seen_from_both_ends(folder: Path) ->
 async def test_every_label_is_in_scope_where_it_is_said(folder: Path) -> None:
     """`--mirror-all-labels`: also one that no row asks for, and the type without a label."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,13,Boss\n")
-    associations = [there(1, 11), there(1, 12, "Friend"), there(1, 13, "Boss", "Friend")]
+    associations = [linked(1, 11), linked(1, 12, "Friend"), linked(1, 13, "Boss", "Friend")]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
         report = await mirror(sandbox)
         assert report.summary["removals"]["removed"] == 0
         report = await mirror(sandbox, mirror_all_labels=True, fresh=True)
-        assert had(sandbox) == {(1, 13): {"Boss"}}
+        assert labels_of(sandbox) == {(1, 13): {"Boss"}}
     assert report.summary["removals"]["removed"] == 3
 
 
 async def test_one_number_may_be_two_types(folder: Path) -> None:
     """Type 1 of the portal's own is in scope, and HubSpot's own type 1, the primary company, is not."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n")
-    associations = [there(1, 12, "Boss"), there(1, 13, "Primary", "Boss")]
+    associations = [linked(1, 12, "Boss"), linked(1, 13, "Primary", "Boss")]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
         await mirror(sandbox)
-        found = had(sandbox)
+        found = labels_of(sandbox)
     assert found == {(1, 11): {"Boss"}, (1, 12): set(), (1, 13): {"Primary"}}
 
 
@@ -226,17 +203,17 @@ async def test_a_file_without_a_row_in_order_takes_nothing_off(content: str, fol
     """An empty export is no order to empty the portal."""
     (folder / "a.csv").write_text(content)
     async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         await mirror(sandbox)
-        assert had(sandbox) == before
+        assert labels_of(sandbox) == before
 
 
 async def test_a_blank_cell_says_that_a_record_has_nothing(folder: Path) -> None:
     """In a column of HubSpot's own export; the record loses what it has of the types that other rows ask for."""
     (folder / "a.csv").write_text("Record ID,Associated Company IDs\n1,11;13\n2,\n")
-    async with Sandbox({"labels": LABELS, "associations": [*FEW, there(2, 23, "Boss")]}) as sandbox:
+    async with Sandbox({"labels": LABELS, "associations": [*FEW, linked(2, 23, "Boss")]}) as sandbox:
         report = await mirror(sandbox)
-        assert had(sandbox) == {(1, 11): set(), (1, 13): {"Boss"}, (2, 23): {"Boss"}}
+        assert labels_of(sandbox) == {(1, 11): set(), (1, 13): {"Boss"}, (2, 23): {"Boss"}}
     assert (report.summary["removals"]["removed"], report.exit_code) == (3, 0)
 
 
@@ -250,7 +227,7 @@ async def test_a_limit_takes_nothing_off_and_the_rest_does(folder: Path) -> None
         assert report.summary["rows"]["pending"] == 0
         assert report.summary["next_command"] == "association-loader load a.csv"
         await mirror(sandbox, command=command)
-        assert set(had(sandbox)) == {(1, 11), (1, 13), (1, 14), (2, 21)}
+        assert set(labels_of(sandbox)) == {(1, 11), (1, 13), (1, 14), (2, 21)}
 
 
 async def test_a_second_night_without_a_change_sends_nothing(folder: Path) -> None:
@@ -273,9 +250,9 @@ async def test_a_second_night_without_a_change_sends_nothing(folder: Path) -> No
 async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -> None:
     """Exit code 4, with the number, three examples, and the way on: the same command with a larger limit."""
     (folder / "a.csv").write_text("from_id,to_id\n1,1000\n")
-    associations = [there(1, company) for company in range(1001, 1200)]
+    associations = [linked(1, company) for company in range(1001, 1200)]
     async with Sandbox({"associations": associations}) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         for limit, exit_code in ((None, 4), (Budget(share=0.5), 4), (Budget(count=198), 4), (Budget(count=199), 0)):
             report = await mirror(sandbox, max_removals=limit)
             assert report.exit_code == exit_code
@@ -284,26 +261,26 @@ async def test_too_much_to_take_off_stops_before_the_first_write(folder: Path) -
                 assert "199" in str(report.stopped)
                 assert str(report.stopped).count("contact 1 and company 1") == 3
                 assert "--max-removals" in str(report.stopped)
-                assert (had(sandbox), sandbox.count("PUT")) == (before, 0)
-        assert set(had(sandbox)) == {(1, 1000)}
+                assert (labels_of(sandbox), sandbox.count("PUT")) == (before, 0)
+        assert set(labels_of(sandbox)) == {(1, 1000)}
 
 
 @pytest.mark.slow
 async def test_too_much_to_take_off_stops_before_a_label_is_created(folder: Path) -> None:
     """The same command with a larger limit creates it, and takes off what it showed."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Partner\n")
-    async with Sandbox({"labels": LABELS, "associations": [there(1, n) for n in range(11, 30)]}) as sandbox:
+    async with Sandbox({"labels": LABELS, "associations": [linked(1, n) for n in range(11, 30)]}) as sandbox:
         given = {"create_labels": True, "mirror_all_labels": True, "max_removals": Budget(count=1)}
-        before = had(sandbox)
+        before = labels_of(sandbox)
         for _ in range(2):
             report = await mirror(sandbox, **given)
-            assert (report.exit_code, had(sandbox)) == (4, before)
+            assert (report.exit_code, labels_of(sandbox)) == (4, before)
             assert "18 associations would be removed" in str(report.stopped)
             assert "Partner" not in [each.label for each in sandbox.portal.types.between("0-1", "0-2")]
         report = await mirror(sandbox, **{**given, "max_removals": Budget()})
-        assert (report.exit_code, had(sandbox)) == (0, {(1, 11): {"Partner"}})
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        assert (report.exit_code, labels_of(sandbox)) == (0, {(1, 11): {"Partner"}})
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == before
 
 
 @pytest.mark.slow_after(1)
@@ -313,24 +290,24 @@ async def test_a_pair_with_both_ends_in_scope_is_one_of_the_share(to_type: str, 
     rows = "".join(f"contacts,{one},{to_type},{one + 1000}\n" for one in range(1, 101))
     back = "".join(f"{to_type},{one + 1000},contacts,{one}\n" for one in range(1, 101))
     (folder / "a.csv").write_text("object_type,from_id,to_object_type,to_id\n" + rows + back)
-    associations = [there(one, one + 1000, to_type=to_type) for one in range(1, 101)]
-    associations += [there(one, one + 2000, to_type=to_type) for one in range(1, 21)]
+    associations = [linked(one, one + 1000, to_type=to_type) for one in range(1, 101)]
+    associations += [linked(one, one + 2000, to_type=to_type) for one in range(1, 21)]
     types = {"object_type": "", "to_object_type": ""}
     async with Sandbox({"associations": associations}) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         report = await mirror(sandbox, read=types, max_removals=Budget(share=0.12))
-        assert (report.exit_code, had(sandbox)) == (4, before)
+        assert (report.exit_code, labels_of(sandbox)) == (4, before)
         assert "20 of 120 associations would be removed" in str(report.stopped)
         assert (await mirror(sandbox, read=types, max_removals=Budget(share=0.17))).exit_code == 0
-        assert len(had(sandbox)) == len(before) - 20
+        assert len(labels_of(sandbox)) == len(before) - 20
 
 
 async def test_a_share_of_few_associations_does_not_count(folder: Path) -> None:
     """One of two may go; with `off` all of any number."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n")
-    async with Sandbox({"associations": [there(1, 11), *(there(1, n) for n in range(100, 150))]}) as sandbox:
+    async with Sandbox({"associations": [linked(1, 11), *(linked(1, n) for n in range(100, 150))]}) as sandbox:
         assert (await mirror(sandbox)).exit_code == 0
-        assert set(had(sandbox)) == {(1, 11)}
+        assert set(labels_of(sandbox)) == {(1, 11)}
 
 
 async def test_what_cannot_be_taken_off_is_a_failed_line_and_not_in_the_failures_file(folder: Path) -> None:
@@ -346,15 +323,15 @@ async def test_what_cannot_be_taken_off_is_a_failed_line_and_not_in_the_failures
         assert {(line["input"], line["row"], line["http_status"]) for line in failed} == {("", "0", "400")}
         report = await mirror(sandbox, retry_failed=True)
         assert (report.exit_code, report.summary["removals"]["removed"]) == (0, 2)
-        assert set(had(sandbox)) == {(1, 11), (1, 13), (2, 21)}
+        assert set(labels_of(sandbox)) == {(1, 11), (1, 13), (2, 21)}
 
 
 async def test_the_plan_counts_what_is_added_kept_and_taken_off(folder: Path) -> None:
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,12,Boss\n2,x,\n2,29,\n")
     async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
-        before = had(sandbox)
-        planned = await plan(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        before = labels_of(sandbox)
+        planned = await plan(settings(sandbox))
+        assert labels_of(sandbox) == before
     assert planned.mirror is not None
     found = {each.label: (each.added, each.kept, each.removed) for each in planned.mirror.types}
     assert found == {"": (1, 1, 0), "Boss": (1, 0, 1)}
@@ -365,16 +342,16 @@ async def test_the_plan_counts_what_is_added_kept_and_taken_off(folder: Path) ->
 async def test_undo_gives_back_what_went_and_takes_what_came(folder: Path) -> None:
     """The portal is as it was, but for what somebody has changed since: that stays."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n1,14,\n2,21,\n")
-    associations = [*FEW, there(1, 15, "Boss", "Friend"), there(2, 23, "Boss")]
+    associations = [*FEW, linked(1, 15, "Boss", "Friend"), linked(2, 23, "Boss")]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         report = await mirror(sandbox)
         assert report.summary["removals"]["removed"] == 5
         add: dict[str, Any] = {"existing": "merge", "results": "other.csv"}
         (folder / "b.csv").write_text("from_id,to_id,label\n1,13,Friend\n")
-        await load(settings(sandbox, "b.csv", **add), notify=lambda _: None)
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == {**before, (1, 13): {"Boss", "Friend"}}
+        await load(settings(sandbox, "b.csv", **add))
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == {**before, (1, 13): {"Boss", "Friend"}}
     found = {(line["row"], line["to_object_id"]): line["status"] for line in lines_of(folder / "r.undo.csv")}
     assert found == {
         ("2", "11"): "removed",
@@ -394,7 +371,7 @@ async def test_what_somebody_adds_between_the_plan_and_the_end_stays(folder: Pat
                 sandbox.portal.associate("0-1", 1, "0-2", 12, frozenset({friend}))
 
         report = await load(settings(sandbox), notify=label_meanwhile)
-        assert had(sandbox)[1, 12] == {"Friend"}
+        assert labels_of(sandbox)[1, 12] == {"Friend"}
     assert report.summary["removals"]["removed"] == 0
     assert report.exit_code == 0
 
@@ -410,21 +387,21 @@ async def test_undo_does_not_give_back_what_somebody_added_and_took_off_again(fo
                 sandbox.portal.associate("0-1", 1, "0-2", 13, frozenset({keys["Boss"], keys["Friend"]}))
 
         await load(settings(sandbox), notify=label_meanwhile)
-        assert had(sandbox)[1, 13] == {"Friend"}
+        assert labels_of(sandbox)[1, 13] == {"Friend"}
         sandbox.portal.dissociate("0-1", 1, "0-2", 13, frozenset({keys["Friend"]}))
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox)[1, 13] == {"Boss"}
+        await undo(settings(sandbox))
+        assert labels_of(sandbox)[1, 13] == {"Boss"}
 
 
 async def test_a_primary_company_moves_and_undo_moves_it_back(folder: Path) -> None:
     """HubSpot takes the label off the old company by itself, and the mirror takes the pair off."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,11,Primary\n")
-    async with Sandbox({"associations": [there(1, 11), there(1, 12, "Primary")]}) as sandbox:
-        before = had(sandbox)
+    async with Sandbox({"associations": [linked(1, 11), linked(1, 12, "Primary")]}) as sandbox:
+        before = labels_of(sandbox)
         await mirror(sandbox)
-        assert had(sandbox) == {(1, 11): {"Primary"}}
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        assert labels_of(sandbox) == {(1, 11): {"Primary"}}
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == before
 
 
 async def test_records_named_by_own_keys_are_in_scope_and_exempt(folder: Path) -> None:
@@ -436,11 +413,11 @@ async def test_records_named_by_own_keys_are_in_scope_and_exempt(folder: Path) -
         {"type": "contacts", "id": str(number), "properties": {"email": f"{letter}@x.example"}}
         for number, letter in enumerate("abcd", 1)
     ]
-    associations = [*FEW, there(3, 31), there(4, 41)]
+    associations = [*FEW, linked(3, 31), linked(4, 41)]
     async with Sandbox({"labels": LABELS, "records": records, "associations": associations}) as sandbox:
         read = {"from_id_property": "email", "columns": {"object_id": "Email"}}
         report = await mirror(sandbox, read=read)
-        left = set(had(sandbox))
+        left = set(labels_of(sandbox))
     assert left == {(1, 11), (1, 12), (1, 13), (2, 21), (4, 41)}
     assert report.summary["removals"] == {"removed": 2, "failed": 0, "exempt_records": 2}
 
@@ -459,19 +436,19 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
     asked = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in pairs[20:] if pair[0] % 3]
     (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
     wanted = expected(before, asked)
-    portal = {"labels": LABELS, "associations": [there(*pair, *labels) for pair, labels in before.items()]}
+    portal = {"labels": LABELS, "associations": [linked(*pair, *labels) for pair, labels in before.items()]}
     faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
     async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
         method = chance.choice(["put", "batch"])
         report = await mirror(sandbox, method=method, max_removals=Budget())
-        assert had(sandbox) == wanted
+        assert labels_of(sandbox) == wanted
         assert report.exit_code == 0
         await mirror(sandbox, method=method, results="again.csv")
-        assert had(sandbox) == wanted
+        assert labels_of(sandbox) == wanted
         removed = [line for line in lines_of(folder / "again.csv") if line["status"] == "removed"]
         assert removed == []
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == before
 
 
 def expected(before: Pairs, asked: list[tuple[int, int, str]]) -> Pairs:
@@ -552,22 +529,22 @@ def test_the_command_line_and_python_say_what_is_taken_off(
 async def test_verify_says_what_is_too_much_and_what_has_come_back(folder: Path) -> None:
     """After a mirror there is nothing else in scope; records that are exempt, and labels out of scope, do not count."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n3,31\n3,x\n4,41\n4,404\n")
-    associations = [*FEW, there(3, 31), there(3, 32), there(4, 41), there(4, 42)]
+    associations = [*FEW, linked(3, 31), linked(3, 32), linked(4, 41), linked(4, 42)]
     portal = {"labels": LABELS, "associations": associations, "missing": [{"type": "companies", "id": "404"}]}
     async with Sandbox(portal) as sandbox:
         checked = replace(settings(sandbox), verify=VerifySettings(wait=0.0))
-        report = await verify(checked, notify=lambda _: None)
+        report = await verify(checked)
         assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["there"]) == (1, 3, 4)
         of_some = replace(checked, verify=VerifySettings(wait=0.0, sample=5))
-        assert (await verify(of_some, notify=lambda _: None)).summary["surplus"] == 0
+        assert (await verify(of_some)).summary["surplus"] == 0
         await mirror(sandbox)
         # A row of record 4 has failed by now: it has kept all, and would again.
-        report = await verify(checked, notify=lambda _: None)
+        report = await verify(checked)
         assert report.summary["surplus"] == 0
         assert {line["status"] for line in lines_of(folder / "r.verify.csv")} == {"=", "!", "+"}
         sandbox.portal.associate("0-1", 1, "0-2", 12, frozenset())
         sandbox.portal.associate("0-1", 1, "0-2", 19, frozenset())
-        report = await verify(checked, notify=lambda _: None)
+        report = await verify(checked)
         assert (report.exit_code, report.summary["surplus"], report.summary["rows"]["pending"]) == (1, 2, 0)
     found = {line["to_object_id"]: line for line in lines_of(folder / "r.verify.csv") if line["status"] == "*"}
     assert {company: line["error_category"] for company, line in found.items()} == {
@@ -585,21 +562,21 @@ async def test_a_failures_file_is_never_a_mirror(folder: Path) -> None:
         report = await mirror(sandbox, command=command)
         following = "association-loader load r.failures.csv --existing merge --results r.failures.results.csv"
         assert report.summary["next_command"] == following
-        before = had(sandbox)
+        before = labels_of(sandbox)
         for verb in (load, plan):
             with pytest.raises(UsageError, match="--existing merge"):
-                await verb(settings(sandbox, "r.failures.csv", results="f.csv"), notify=lambda _: None)
-        assert had(sandbox) == before
+                await verb(settings(sandbox, "r.failures.csv", results="f.csv"))
+        assert labels_of(sandbox) == before
 
 
 async def test_the_survivor_of_a_merged_record_keeps_all(folder: Path) -> None:
     """Rows of the merged record fail, and what they ask for is the survivor's by now."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n9,12\n2,21\n")
-    associations = [there(9, 11), there(9, 12), there(9, 13), there(2, 21), there(2, 22)]
+    associations = [linked(9, 11), linked(9, 12), linked(9, 13), linked(2, 21), linked(2, 22)]
     merged = [{"type": "contacts", "id": "1", "into": "9"}]
     async with Sandbox({"associations": associations, "merged": merged}) as sandbox:
         report = await mirror(sandbox)
-        assert set(had(sandbox)) == {(9, 11), (9, 12), (9, 13), (2, 21)}
+        assert set(labels_of(sandbox)) == {(9, 11), (9, 12), (9, 13), (2, 21)}
     assert report.summary["removals"]["removed"] == 1
 
 
@@ -620,8 +597,8 @@ async def test_a_record_whose_other_record_is_not_found_by_its_own_key_keeps_all
     }
     async with Sandbox({"labels": LABELS, "records": records, "associations": FEW}) as sandbox:
         report = await mirror(sandbox, read=read)
-        assert {pair for pair in had(sandbox) if pair[0] == 1} == {(1, 11), (1, 12), (1, 13)}
-        assert {pair for pair in had(sandbox) if pair[0] == 2} == {(2, 11)}
+        assert {pair for pair in labels_of(sandbox) if pair[0] == 1} == {(1, 11), (1, 12), (1, 13)}
+        assert {pair for pair in labels_of(sandbox) if pair[0] == 2} == {(2, 11)}
     assert report.summary["removals"] == {"removed": 2, "failed": 0, "exempt_records": 1}
 
 
@@ -630,17 +607,17 @@ async def test_what_went_from_both_ends_of_a_pair_is_put_back_from_both(folder: 
     (folder / "a.csv").write_text(
         "object_type,from_id,to_object_type,to_id,label\ncontacts,1,companies,11,Boss\ncompanies,12,contacts,2,Friend\n"
     )
-    associations = [there(1, 12, "Boss", "Friend"), there(2, 12, "Friend")]
+    associations = [linked(1, 12, "Boss", "Friend"), linked(2, 12, "Friend")]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         report = await mirror(sandbox)
-        assert had(sandbox) == {(1, 11): {"Boss"}, (1, 12): set(), (2, 12): {"Friend"}}
+        assert labels_of(sandbox) == {(1, 11): {"Boss"}, (1, 12): set(), (2, 12): {"Friend"}}
         assert report.summary["removals"]["removed"] == 2
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == before
 
 
-_CONTACTS = {"object_type": "contacts", "to_object_type": "contacts"}
+_CONTACTS = {"to_object_type": "contacts"}
 _EITHER = {"object_type": "", "to_object_type": ""}
 _HEADER = "object_type,from_id,to_object_type,to_id\n"
 
@@ -680,11 +657,11 @@ async def test_a_pair_that_a_rejected_row_may_mean_stays(
     """Where its first record is not known, nothing is taken off the other one; the last pair of each portal goes."""
     (folder / "a.csv").write_text(rows)
     to_type = read.get("to_object_type") or "companies"
-    associations = [there(*pair, to_type=to_type) for pair in portal]
+    associations = [linked(*pair, to_type=to_type) for pair in portal]
     async with Sandbox({"labels": LABELS, "associations": associations}) as sandbox:
-        before = had(sandbox)
+        before = labels_of(sandbox)
         report = await mirror(sandbox, read=read)
-        after = had(sandbox)
+        after = labels_of(sandbox)
     assert kept <= after.keys()
     assert before.keys() - after.keys() == {(min(portal[-1]), max(portal[-1])) if to_type == "contacts" else portal[-1]}
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": exempt}
@@ -705,10 +682,14 @@ async def test_the_other_record_of_a_row_whose_own_key_finds_none_keeps_all(fold
     pairs = [(1, 4), (1, 9), (2, 1), (2, 8), (3, 5), (3, 6)]
     read = {**_EITHER, "from_id_property": "email", "columns": {"object_id": "Email"}}
     async with Sandbox(
-        {"labels": LABELS, "records": records, "associations": [there(*pair, to_type="contacts") for pair in pairs]}
+        {
+            "labels": LABELS,
+            "records": records,
+            "associations": [linked(*pair, to_type="contacts") for pair in pairs],
+        }
     ) as sandbox:
         report = await mirror(sandbox, read=read)
-        assert set(had(sandbox)) == {(1, 4), (1, 9), (1, 2), (3, 5), (3, 6)}
+        assert set(labels_of(sandbox)) == {(1, 4), (1, 9), (1, 2), (3, 5), (3, 6)}
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": 2}
 
 
@@ -798,14 +779,14 @@ async def test_a_pair_in_scope_from_both_ends_is_done_in_one_night(
 ) -> None:
     """Each association is counted once and has one line, a second night writes nothing, and undo puts all back."""
     (folder / "a.csv").write_text(f"object_type,from_id,to_object_type,to_id,label\n{rows}")
-    associations = [there(*pair, *labels, to_type=to_type) for pair, labels in portal.items()]
+    associations = [linked(*pair, *labels, to_type=to_type) for pair, labels in portal.items()]
     async with Sandbox({"labels": _PAIRED, "associations": associations}) as sandbox:
-        before = had(sandbox)
-        planned = await plan(settings(sandbox, read=_EITHER), notify=lambda _: None)
+        before = labels_of(sandbox)
+        planned = await plan(settings(sandbox, read=_EITHER))
         assert planned.mirror is not None
         assert (planned.mirror.removed, sum(each.removed for each in planned.mirror.types)) == (removed, removed)
         report = await mirror(sandbox, read=_EITHER)
-        assert had(sandbox) == left
+        assert labels_of(sandbox) == left
         assert report.summary["removals"]["removed"] == removed
         lines = [line for line in lines_of(folder / "r.csv") if line["status"] == "removed"]
         assert len({frozenset((line["object_id"], line["to_object_id"], line["label"])) for line in lines}) == removed
@@ -813,5 +794,5 @@ async def test_a_pair_in_scope_from_both_ends_is_done_in_one_night(
         made = [sandbox.count(*each) for each in writes]
         await mirror(sandbox, read=_EITHER, results="again.csv")
         assert [sandbox.count(*each) for each in writes] == made
-        await undo(settings(sandbox, read=_EITHER), notify=lambda _: None)
-        assert had(sandbox) == before
+        await undo(settings(sandbox, read=_EITHER))
+        assert labels_of(sandbox) == before

@@ -1,17 +1,14 @@
 """A run's series of figures over time says the same as its summary, however often it was interrupted."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from loader.journal import Journal
-from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.settings import Rate
 from loader.show.pace import Bucket, Pace
-
-Load = Callable[..., Awaitable[Report]]
+from tests.flow.conftest import Load
 
 
 def total_of(folder: Path) -> Bucket:

@@ -14,8 +14,8 @@ from loader.errors import Interrupted
 from loader.journal import Journal
 from loader.sandbox import Sandbox
 from loader.send.gateway import Surroundings
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
 from loader.stopping import Stop
+from tests.flow.portals import Pairs, labels_of, linked, settings
 from tests.verbs import load, undo
 
 PRIMARY = "Primary"
@@ -25,14 +25,11 @@ FAR_END = {PRIMARY: "Contact with Primary Company"}
 
 NO_PAUSES = Surroundings(time.monotonic, lambda: datetime.now(UTC), lambda _least, _most: 0.0)
 
-Pair = tuple[int, int]
-Labels = dict[Pair, set[str]]
-
 
 class Case(NamedTuple):
     """What the portal has, what the file asks for, and which records are not there."""
 
-    before: Labels
+    before: Pairs
     rows: list[tuple[int, int, str]]
     gone_contacts: set[int]
     gone_companies: set[int]
@@ -43,7 +40,7 @@ def draw(chance: random.Random) -> Case:
     contacts, companies = range(1, 5), range(11, 16)
     gone_contacts = {each for each in contacts if chance.random() < 0.1}
     gone_companies = {each for each in companies if chance.random() < 0.3}
-    before: Labels = {
+    before: Pairs = {
         (contact, company): set(chance.sample(["Boss", "Champion"], chance.randrange(3)))
         for contact in contacts
         for company in companies
@@ -64,7 +61,7 @@ def draw(chance: random.Random) -> Case:
     return Case(before, rows, gone_contacts, gone_companies)
 
 
-def expected(case: Case) -> Labels:
+def expected(case: Case) -> Pairs:
     """Return what the portal is to have: what it had and what was asked for, one primary company a contact."""
     after = {pair: set(labels) for pair, labels in case.before.items()}
     for contact, company, label in case.rows:
@@ -86,26 +83,8 @@ def portal(case: Case) -> dict[str, Any]:
     return {
         "labels": LABELS,
         "missing": [{"type": name, "id": str(each)} for name, each in ends],
-        "associations": [
-            {
-                "from_type": "contacts",
-                "from_id": str(contact),
-                "to_type": "companies",
-                "to_id": str(company),
-                "labels": sorted(labels),
-            }
-            for (contact, company), labels in case.before.items()
-        ],
+        "associations": [linked(*pair, *sorted(labels)) for pair, labels in case.before.items()],
     }
-
-
-def had(sandbox: Sandbox) -> Labels:
-    """Return the labels of every pair of the sandbox."""
-    found: Labels = {}
-    for ((_, contact), (_, company)), types in sandbox.portal.pairs().items():
-        shown = sandbox.portal.types.describe("0-1", types)
-        found[int(contact), int(company)] = {each.label for each in shown if each.label is not None}
-    return found
 
 
 def file_of(case: Case, *, from_companies: bool) -> str:
@@ -122,7 +101,7 @@ async def holds(seed: int, folder: Path) -> None:
     case = draw(chance)
     (folder / "a.csv").write_text(file_of(case, from_companies=chance.random() < 0.4))
     faults = chance.choice(["", "reset:0.1", [{"fault": "reset", "share": 0.2, "applied": True}]])
-    send: dict[str, Any] = {"rate": Rate(10_000, 1), "method": chance.choice(["put", "batch"]), "concurrency": 4}
+    send: dict[str, Any] = {"method": chance.choice(["put", "batch"]), "concurrency": 4}
     setup: dict[str, Any] = {
         "latency": chance.choice(["0ms", "0ms-4ms"]),
         "seed": seed,
@@ -130,27 +109,17 @@ async def holds(seed: int, folder: Path) -> None:
         "faults": faults,
     }
     async with Sandbox(portal(case), **setup) as sandbox:
-
-        def settings(**more: Any) -> Settings:
-            return Settings(
-                read=(InputSettings(inputs=("a.csv",)),),
-                connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
-                send=SendSettings(**{**send, **more}),
-                results="r.csv",
-                fresh=False,
-            )
-
         for _ in range(chance.randrange(3)):
             stop = Stop()
             when = asyncio.get_running_loop().call_later(chance.uniform(0.02, 0.15), stop.request, Interrupted(2))
             limit = chance.choice([None, None, len(case.rows) // 2])
             with suppress(Interrupted):  # Before it had a journal.
-                await load(settings(limit=limit), notify=lambda _: None, stop=stop, around=NO_PAUSES)
+                await load(settings(sandbox, **send, limit=limit), stop=stop, around=NO_PAUSES)
             when.cancel()
-        await load(settings(), notify=lambda _: None, around=NO_PAUSES)
-        assert had(sandbox) == expected(case)
-        report = await undo(settings(), notify=lambda _: None, around=NO_PAUSES)
-        assert had(sandbox) == case.before
+        await load(settings(sandbox, **send), around=NO_PAUSES)
+        assert labels_of(sandbox) == expected(case)
+        report = await undo(settings(sandbox, **send), around=NO_PAUSES)
+        assert labels_of(sandbox) == case.before
         assert report.exit_code == 0
 
 
@@ -186,4 +155,4 @@ async def test_a_pair_that_waited_goes_out_once_all_outcomes_are_on_the_disk(
     async with Sandbox(portal(case), faults=[late]) as sandbox:
         report = await load_into(sandbox, "a.csv")
         assert (report.exit_code, report.summary["rows"]["created"]) == (0, len(case.rows))
-        assert (had(sandbox), sandbox.count("PUT")) == (expected(case), len(case.rows))
+        assert (labels_of(sandbox), sandbox.count("PUT")) == (expected(case), len(case.rows))

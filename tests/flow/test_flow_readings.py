@@ -15,7 +15,8 @@ from loader.sandbox import Sandbox
 from loader.send.api import Request
 from loader.send.gateway import Surroundings
 from loader.send.transport import Transport
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import Rate, Settings
+from tests.flow.portals import linked, settings
 from tests.verbs import load, undo, verify
 from tests.written import lines_of
 
@@ -27,24 +28,8 @@ LABELS = [
 LEADS_TO_DEALS = [["HUBSPOT_DEFINED", 582], ["HUBSPOT_DEFINED", 1037]]
 
 
-def association(from_type: str, from_id: int, to_type: str, to_id: int, types: list[list[Any]]) -> dict[str, Any]:
-    """An association that the portal begins with."""
-    ends = {"from_type": from_type, "from_id": str(from_id), "to_type": to_type, "to_id": str(to_id)}
-    return {**ends, "types": types}
-
-
-BOSSES = [association("contacts", n, "companies", 7, [["HUBSPOT_DEFINED", 279], ["USER_DEFINED", 1]]) for n in (1, 2)]
-LEADS = [association("leads", n, "deals", 7, LEADS_TO_DEALS) for n in (1, 2)]
-
-
-def settings(sandbox: Sandbox, **send: Any) -> Settings:
-    """Load or take back `a.csv`, fast."""
-    return Settings(
-        read=(InputSettings(inputs=("a.csv",)),),
-        connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
-        send=SendSettings(**{"rate": Rate(10_000, 1), **send}),
-        results="r.csv",
-    )
+BOSSES = [linked(n, 7, "Boss") for n in (1, 2)]
+LEADS = [linked(n, 7, from_type="leads", to_type="deals", types=LEADS_TO_DEALS) for n in (1, 2)]
 
 
 @pytest.mark.slow_after(1)
@@ -69,15 +54,15 @@ async def test_a_direction_that_shows_nothing_costs_no_label(
     setup = {"labels": LABELS, "associations": there, "blind": [{"from": blind[0], "to": blind[1]}]}
     async with Sandbox(setup) as sandbox:
         before = dict(sandbox.portal.pairs())
-        report = await load(settings(sandbox, method=method), notify=lambda _: None)
+        report = await load(settings(sandbox, method=method))
         after = dict(sandbox.portal.pairs())
         assert len(after) == 4
         assert all(types <= after[pair] for pair, types in before.items())
         assert report.summary["rows"]["created"] == (4 if label == "Manager" else 2)
         assert report.summary["rows"]["total"] == 4
         assert report.exit_code == 0
-        assert (await verify(settings(sandbox), notify=lambda _: None)).exit_code == 0
-        await undo(settings(sandbox), notify=lambda _: None)
+        assert (await verify(settings(sandbox))).exit_code == 0
+        await undo(settings(sandbox))
         assert dict(sandbox.portal.pairs()) == before
 
 
@@ -89,7 +74,7 @@ async def test_what_only_the_blind_end_can_say_is_not_written_over_what_the_othe
     setup = {"labels": LABELS, "associations": LEADS, "blind": [{"from": "deals", "to": "leads"}]}
     async with Sandbox(setup) as sandbox:
         before = dict(sandbox.portal.pairs())
-        report = await load(settings(sandbox), notify=lambda _: None)
+        report = await load(settings(sandbox))
         assert before.items() <= dict(sandbox.portal.pairs()).items()
     assert report.exit_code == 1
     found = {line["to_object_id"]: (line["status"], line["error_category"]) for line in lines_of(folder / "r.csv")}
@@ -100,9 +85,9 @@ async def test_own_ends_are_read_a_thousand_at_a_time_and_only_of_pairs_that_are
     """Three thousand contacts of one company, half of them there: one read for the company, and two for the others."""
     rows = "".join(f"contacts,{n},companies,7\n" for n in range(1, 3001))
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\n" + rows)
-    there = [association("contacts", n, "companies", 7, [["HUBSPOT_DEFINED", 279]]) for n in range(1, 1501)]
+    there = [linked(n, 7) for n in range(1, 1501)]
     async with Sandbox({"associations": there}, page_size=5000) as sandbox:
-        report = await load(settings(sandbox, method="batch"), notify=lambda _: None)
+        report = await load(settings(sandbox, method="batch"))
         assert sandbox.count("POST", "batch/read") == 3
         assert sandbox.count("POST", "batch/create") == 1
     assert report.summary["rows"]["created"] == 1500
@@ -113,7 +98,7 @@ async def test_only_pairs_that_get_a_primary_label_are_read_twice(folder: Path) 
     rows = "".join(f"contacts,{n},companies,{n},{'Primary' if n == 7 else ''}\n" for n in range(1, 3001))
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id,label\n" + rows)
     async with Sandbox() as sandbox:
-        report = await load(settings(sandbox, method="batch"), notify=lambda _: None)
+        report = await load(settings(sandbox, method="batch"))
         assert sandbox.count("POST", "batch/read") == 4
     assert report.summary["rows"]["created"] == 3000
 
@@ -171,7 +156,7 @@ async def test_a_write_that_waited_is_sent_with_what_was_added_meanwhile(method:
             sandbox.portal.associate("0-1", 1, "0-2", 7, frozenset({("HUBSPOT_DEFINED", 1)}), append=True)
 
         sleep = Sleep(WRITES, clock, 65, somebody)
-        report = await load(settings(sandbox, method=method), notify=lambda _: None, around=sleep.around)
+        report = await load(settings(sandbox, method=method), around=sleep.around)
         types = sandbox.portal.types_of("contacts", 1, "companies", 7)
         shown = sandbox.portal.types.describe("0-1", types)
         assert {each.label for each in shown} == {None, "Boss", "Manager", "Primary"}
@@ -187,7 +172,7 @@ async def test_a_write_that_fails_for_a_moment_is_not_read_again(method: str, fo
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\ncontacts,1,companies,7\n")
     async with Sandbox() as sandbox:
         sleep = Sleep(WRITES, "both", 30, lambda: None)
-        await load(settings(sandbox, method=method), notify=lambda _: None, around=sleep.around)
+        await load(settings(sandbox, method=method), around=sleep.around)
         assert sandbox.count("POST", "batch/read") == 1
         assert len(sandbox.portal.pairs()) == 1
 
@@ -198,13 +183,13 @@ async def test_an_undo_that_waited_leaves_what_was_added_meanwhile(clock: str, f
     """Somebody gives the pair a label while the removal waits: then the pair itself stays."""
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\ncontacts,1,companies,7\n")
     async with Sandbox({"labels": LABELS}) as sandbox:
-        await load(settings(sandbox), notify=lambda _: None)
+        await load(settings(sandbox))
 
         def somebody() -> None:
             sandbox.portal.associate("0-1", 1, "0-2", 7, frozenset({("USER_DEFINED", 1)}), append=True)
 
         sleep = Sleep("batch/archive", clock, 65, somebody)
-        await undo(settings(sandbox), notify=lambda _: None, around=sleep.around)
+        await undo(settings(sandbox), around=sleep.around)
         assert ("USER_DEFINED", 1) in sandbox.portal.types_of("contacts", 1, "companies", 7)
     (line,) = lines_of(folder / "r.undo.csv")
     assert line["status"] == "left"
@@ -217,7 +202,7 @@ async def test_many_that_waited_are_looked_up_in_one_request(folder: Path) -> No
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\n" + rows)
     async with Sandbox() as sandbox:
         sleep = Sleep(WRITES, "both", 65, lambda: None)
-        await load(settings(sandbox, rate=Rate(100, 0.1)), notify=lambda _: None, around=sleep.around)
+        await load(settings(sandbox, rate=Rate(100, 0.1)), around=sleep.around)
         assert len(sandbox.portal.pairs()) == 200
         assert sandbox.count("PUT") == 200
         assert sandbox.count("POST", "batch/read") <= 6

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from loader.events import Planned
 from loader.sandbox import Sandbox, SandboxThread
-from loader.settings import ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from tests.flow import portals
+from tests.flow.portals import labels_of, linked
 from tests.verbs import load, plan, undo, verify
 from tests.written import lines_of
 
@@ -21,36 +23,19 @@ LABELS = [
 ]
 
 
-def there(contact: int, company: int, *labels: str) -> dict[str, Any]:
-    """An association that the portal begins with."""
-    ends = {"from_type": "contacts", "from_id": str(contact), "to_type": "companies", "to_id": str(company)}
-    return {**ends, "labels": list(labels)}
-
-
 PORTAL = {
     "labels": LABELS,
-    "associations": [there(1, 11, "Boss"), there(2, 12, "Boss", "Manager"), there(3, 13), there(4, 14, "Manager")],
+    "associations": [
+        linked(1, 11, "Boss"),
+        linked(2, 12, "Boss", "Manager"),
+        linked(3, 13),
+        linked(4, 14, "Manager"),
+    ],
 }
 ROWS = "from_id,to_id,label\n1,11,Manager\n2,12,\n3,13,\n4,14,Manager\n5,15,Boss\n"
 
 
-def settings(sandbox: Any, **send: Any) -> Settings:
-    """Load `a.csv` with `--existing replace`, fast."""
-    return Settings(
-        read=(InputSettings(inputs=("a.csv",), object_type="contacts", to_object_type="companies"),),
-        connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any")),
-        send=SendSettings(**{"rate": Rate(10_000, 1), "existing": "replace", **send}),
-        results="r.csv",
-    )
-
-
-def had(sandbox: Sandbox) -> dict[tuple[int, int], set[str]]:
-    """Return the labels of every pair of the sandbox."""
-    found = {}
-    for ((_, contact), (_, company)), types in sandbox.portal.pairs().items():
-        shown = sandbox.portal.types.describe("0-1", types)
-        found[int(contact), int(company)] = {each.label for each in shown if each.label is not None}
-    return found
+settings = partial(portals.settings, existing="replace")
 
 
 @pytest.mark.slow_after(1)
@@ -59,9 +44,9 @@ async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(met
     """Only what differs is sent; the counts say how many rows were replaced, and the exit code is 0."""
     (folder / "a.csv").write_text(ROWS)
     async with Sandbox(PORTAL) as sandbox:
-        before = had(sandbox)
-        report = await load(settings(sandbox, method=method), notify=lambda _: None)
-        assert had(sandbox) == {
+        before = labels_of(sandbox)
+        report = await load(settings(sandbox, method=method))
+        assert labels_of(sandbox) == {
             (1, 11): {"Manager"},
             (2, 12): set(),
             (3, 13): set(),
@@ -77,9 +62,9 @@ async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(met
         assert list(written["rows"]) == ["total", "created", "replaced", "unchanged", "failed", "rejected", "pending"]
         assert list(written["rows"].values()) == [5, 1, 2, 2, 0, 0, 0]
         assert (report.exit_code, written["next_command"]) == (0, None)
-        assert (await verify(settings(sandbox), notify=lambda _: None)).exit_code == 0
-        undone = await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        assert (await verify(settings(sandbox))).exit_code == 0
+        undone = await undo(settings(sandbox))
+        assert labels_of(sandbox) == before
         assert undone.exit_code == 0
     assert {line["row"]: line["status"] for line in lines_of(folder / "r.undo.csv")} == dict.fromkeys("236", "removed")
 
@@ -88,10 +73,10 @@ async def test_a_second_night_sends_nothing(folder: Path) -> None:
     """What is exactly so is unchanged; a pair of several rows that loses a label is replaced as a whole."""
     (folder / "a.csv").write_text("from_id,to_id,label\n2,12,\n2,12,Manager\n2,12,Manager\n")
     async with Sandbox(PORTAL) as sandbox:
-        report = await load(settings(sandbox), notify=lambda _: None)
+        report = await load(settings(sandbox))
         assert report.summary["rows"]["replaced"] == 3
         (folder / "a.csv").write_text("from_id,to_id,label\n2,12,\n2,12,Manager\n")
-        report = await load(settings(sandbox), notify=lambda _: None)
+        report = await load(settings(sandbox))
         assert report.summary["rows"]["unchanged"] == 2
         assert sandbox.count("PUT") == 1
 
@@ -100,11 +85,11 @@ async def test_unread_reads_nothing_and_calls_everything_created(folder: Path) -
     """For whoever wants no reading: then undo does not know what was there."""
     (folder / "a.csv").write_text(ROWS)
     async with Sandbox(PORTAL) as sandbox:
-        report = await load(settings(sandbox, unread=True), notify=lambda _: None)
+        report = await load(settings(sandbox, unread=True))
         assert (sandbox.count("POST", "batch/read"), sandbox.count("PUT")) == (0, 5)
         assert report.summary["rows"]["created"] == 5
         with pytest.raises(Exception, match="--unread"):
-            await undo(settings(sandbox), notify=lambda _: None)
+            await undo(settings(sandbox))
 
 
 async def test_a_write_whose_answer_was_lost_is_replaced_all_the_same(folder: Path) -> None:
@@ -112,12 +97,12 @@ async def test_a_write_whose_answer_was_lost_is_replaced_all_the_same(folder: Pa
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Manager\n")
     fault = {"fault": "reset", "method": "PUT", "applied": True, "times": 1}
     async with Sandbox(PORTAL, faults=[fault]) as sandbox:
-        before = had(sandbox)
-        report = await load(settings(sandbox, max_attempts=1), notify=lambda _: None)
-        report = await load(settings(sandbox), notify=lambda _: None)
+        before = labels_of(sandbox)
+        report = await load(settings(sandbox, max_attempts=1))
+        report = await load(settings(sandbox))
         assert report.summary["rows"]["replaced"] == 1
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == before
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == before
 
 
 @pytest.mark.parametrize(
@@ -128,24 +113,24 @@ async def test_the_plan_says_how_many_labels_go(rows: str, labels: int, pairs: i
     """From how many pairs, before anything is sent."""
     (folder / "a.csv").write_text(rows)
     async with Sandbox(PORTAL) as sandbox:
-        before = had(sandbox)
-        planned: Planned = await plan(settings(sandbox), notify=lambda _: None)
+        before = labels_of(sandbox)
+        planned: Planned = await plan(settings(sandbox))
         assert planned.losing is not None
         assert (planned.losing.labels, planned.losing.pairs) == (labels, pairs)
-        assert had(sandbox) == before
+        assert labels_of(sandbox) == before
 
 
 async def test_the_plan_counts_labels_whose_name_only_their_own_end_tells(folder: Path) -> None:
     """Two contacts of one company are looked up by that, where Manager is called Employee."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n2,11,Boss\n")
-    portal = {"labels": LABELS, "associations": [there(1, 11, "Manager"), there(2, 11, "Boss", "Manager")]}
+    portal = {"labels": LABELS, "associations": [linked(1, 11, "Manager"), linked(2, 11, "Boss", "Manager")]}
     async with Sandbox(portal) as sandbox:
-        planned = await plan(settings(sandbox), notify=lambda _: None)
+        planned = await plan(settings(sandbox))
         assert planned.losing is not None
         assert (planned.losing.labels, planned.losing.pairs) == (2, 2)
-        report = await load(settings(sandbox), notify=lambda _: None)
+        report = await load(settings(sandbox))
         assert report.summary["rows"]["replaced"] == 2
-        assert had(sandbox) == {(1, 11): {"Boss"}, (2, 11): {"Boss"}}
+        assert labels_of(sandbox) == {(1, 11): {"Boss"}, (2, 11): {"Boss"}}
 
 
 @pytest.mark.slow_after(1)
@@ -162,12 +147,12 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
     for contact, company, label in asked:
         wanted.setdefault((contact, company), set()).update({label} - {""})
     (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
-    portal = {"labels": LABELS, "associations": [there(*pair, *labels) for pair, labels in before.items()]}
+    portal = {"labels": LABELS, "associations": [linked(*pair, *labels) for pair, labels in before.items()]}
     faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
     async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
-        start = had(sandbox)
-        report = await load(settings(sandbox, method=chance.choice(["put", "batch"])), notify=lambda _: None)
-        assert had(sandbox) == {**start, **wanted}
+        start = labels_of(sandbox)
+        report = await load(settings(sandbox, method=chance.choice(["put", "batch"])))
+        assert labels_of(sandbox) == {**start, **wanted}
         expected = Counter(
             "replaced" if before.get(pair, set()) - wanted[pair]
             else "unchanged" if pair in before and (label in before[pair] or not label)
@@ -177,8 +162,8 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
         )  # fmt: skip
         assert Counter(line["status"] for line in lines_of(folder / "r.csv")) == expected
         assert report.summary["rows"]["replaced"] == expected["replaced"]
-        await undo(settings(sandbox), notify=lambda _: None)
-        assert had(sandbox) == start
+        await undo(settings(sandbox))
+        assert labels_of(sandbox) == start
 
 
 @pytest.mark.slow

@@ -3,9 +3,7 @@
 import asyncio
 import csv
 import json
-import stat
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import Interrupted, LoaderError, OutOfTime
-from loader.run.report import Report
 from loader.sandbox import Sandbox
 from loader.settings import Budget
 from loader.stopping import Stop
-
-Load = Callable[..., Awaitable[Report]]
-Lines = Callable[[Path], list[dict[str, str]]]
+from tests.flow.conftest import Load
+from tests.written import lines_of, names_in
 
 COLUMNS = (
     "input,row,status,object_type,object_id,to_object_type,to_object_id,association_category,association_type_id,label,"
@@ -29,12 +25,12 @@ MIXED = "from_id,to_id,note\n101,201,a\n102,202;203;x,b\n101,201,again\n1E+5,204
 
 
 async def test_each_row_has_one_line_and_a_list_of_ids_one_for_each_id(
-    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+    sandbox: Sandbox, load_into: Load, folder: Path
 ) -> None:
     """Three ids in a cell are three lines of one row number; the bad one alone is rejected."""
     (folder / "a.csv").write_text(MIXED)
     report = await load_into(sandbox, "a.csv")
-    found = Counter((line["row"], line["to_object_id"], line["status"]) for line in lines(folder / "r.csv"))
+    found = Counter((line["row"], line["to_object_id"], line["status"]) for line in lines_of(folder / "r.csv"))
     assert found == Counter(
         {
             ("2", "201", "created"): 1,
@@ -52,25 +48,25 @@ async def test_each_row_has_one_line_and_a_list_of_ids_one_for_each_id(
 
 
 async def test_rows_of_one_pair_share_one_request_and_its_outcome(
-    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+    sandbox: Sandbox, load_into: Load, folder: Path
 ) -> None:
     """A duplicate is not sent again, and says what its pair says."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n102,202\n101,201\n101,201\n")
     await load_into(sandbox, "a.csv")
     assert sandbox.count("PUT") == 2
-    same = [line for line in lines(folder / "r.csv") if line["object_id"] == "101"]
+    same = [line for line in lines_of(folder / "r.csv") if line["object_id"] == "101"]
     assert [line["row"] for line in same] == ["2", "4", "5"]
     assert len({line["created_resource_id"] for line in same}) == 1
     assert {line["attempts"] for line in same} == {"1"}
 
 
-async def test_a_created_line_says_what_was_sent(load_into: Load, folder: Path, lines: Lines) -> None:
+async def test_a_created_line_says_what_was_sent(load_into: Load, folder: Path) -> None:
     """Type ids of the objects, category, type id and label as sent, and the labels that HubSpot answered."""
     portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Decision maker", "name": "dm"}]}
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
     async with Sandbox(portal) as sandbox:
         await load_into(sandbox, "a.csv", read={"label": "decision MAKER"})
-    (line,) = lines(folder / "r.csv")
+    (line,) = lines_of(folder / "r.csv")
     assert (line["object_type"], line["to_object_type"]) == ("0-1", "0-2")
     assert (line["association_category"], line["label"]) == ("USER_DEFINED", "Decision maker")
     assert line["association_type_id"].isdigit()
@@ -78,9 +74,7 @@ async def test_a_created_line_says_what_was_sent(load_into: Load, folder: Path, 
     assert line["finished_at"].endswith("Z")
 
 
-async def test_a_rejected_line_says_what_the_cells_said(
-    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
-) -> None:
+async def test_a_rejected_line_says_what_the_cells_said(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
     """Object types as ids, the rest as written, no attempt and no time."""
     (folder / "a.csv").write_text(
         "object_type,object_id,to_object_type,to_object_id,association_category,association_type_id\n"
@@ -90,7 +84,7 @@ async def test_a_rejected_line_says_what_the_cells_said(
         "contcts,101,companies,202,,\n"
     )
     await load_into(sandbox, "a.csv", read={"object_type": None, "to_object_type": None})
-    found = lines(folder / "r.csv")
+    found = lines_of(folder / "r.csv")
     assert [line["status"] for line in found] == ["rejected"] * 4
     assert [line["object_type"] for line in found] == ["0-1", "0-1", "0-1", "contcts"]
     assert [line["to_object_type"] for line in found] == ["0-2"] * 4
@@ -102,9 +96,7 @@ async def test_a_rejected_line_says_what_the_cells_said(
     assert sandbox.count("PUT") == 0
 
 
-async def test_the_failures_file_is_a_valid_input_and_mended_all_is_created(
-    load_into: Load, folder: Path, lines: Lines
-) -> None:
+async def test_the_failures_file_is_a_valid_input_and_mended_all_is_created(load_into: Load, folder: Path) -> None:
     """Its columns are the input's and those about the failure; a list cell is reduced to the id that failed."""
     (folder / "a.csv").write_text('note,from_id,to_id\n"=1+1",101,201;999\nb,x,202\n')
     async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}) as sandbox:
@@ -122,7 +114,7 @@ async def test_the_failures_file_is_a_valid_input_and_mended_all_is_created(
         assert report.exit_code == 0
         assert sandbox.portal.types_of("contacts", 101, "companies", 209)
         assert sandbox.portal.types_of("contacts", 103, "companies", 202)
-    assert [line["status"] for line in lines(folder / "mended.csv")] == ["created", "created"]
+    assert [line["status"] for line in lines_of(folder / "mended.csv")] == ["created", "created"]
 
 
 async def test_the_summary_has_every_key_and_its_rows_add_up(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
@@ -161,18 +153,24 @@ async def test_results_are_written_in_the_form_that_the_ending_names(
     assert len(found) == 7
     assert ",".join(found[0]) == COLUMNS
     assert sorted(line["object_id"] for line in found) == ["", "101", "101", "102", "102", "102", "1E+5"]
-    assert set(_modes(folder)) == {"a.csv", path.name, "mixed.journal", "mixed.failures.csv", "mixed.summary.json"}
+    assert names_in(folder) == {
+        "a.csv",
+        path.name,
+        "mixed.journal",
+        "mixed.failures.csv",
+        "mixed.summary.json",
+    }
 
 
 async def test_blank_cells_of_associated_columns_ask_for_nothing(
-    sandbox: Sandbox, load_into: Load, folder: Path, lines: Lines
+    sandbox: Sandbox, load_into: Load, folder: Path
 ) -> None:
     """No row, no line, but counted; `(Primary)` gives the primary type."""
     (folder / "a.csv").write_text(
         "Record ID,Associated Company IDs,Associated Company IDs (Primary)\n101,201;202,203\n102,,\n"
     )
     report = await load_into(sandbox, "a.csv", read={"to_object_type": None})
-    found = sorted((line["to_object_id"], line["association_type_id"]) for line in lines(folder / "r.csv"))
+    found = sorted((line["to_object_id"], line["association_type_id"]) for line in lines_of(folder / "r.csv"))
     assert found == [("201", "279"), ("202", "279"), ("203", "1")]
     assert report.summary["inputs"][0]["without"] == 2
 
@@ -188,7 +186,7 @@ async def test_the_report_gives_results_and_failures_as_text(sandbox: Sandbox, l
     assert list(report.failures["to_id"]) == ["x", "204", "205"]
 
 
-async def test_results_hold_exactly_the_settled_rows_after_a_stop(load_into: Load, folder: Path, lines: Lines) -> None:
+async def test_results_hold_exactly_the_settled_rows_after_a_stop(load_into: Load, folder: Path) -> None:
     """After too many failures: the lines there are settled, the others pending, and the sum is right."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(100, 200)))
     faults = [{"fault": "400", "method": "PUT", "range": [11, None]}]
@@ -197,13 +195,9 @@ async def test_results_hold_exactly_the_settled_rows_after_a_stop(load_into: Loa
     rows = report.summary["rows"]
     assert report.exit_code == 4
     assert rows["total"] == 100 == sum(count for name, count in rows.items() if name != "total")
-    counted = Counter(line["status"] for line in lines(folder / "r.csv"))
+    counted = Counter(line["status"] for line in lines_of(folder / "r.csv"))
     assert counted == Counter(created=rows["created"], failed=rows["failed"])
     assert rows["pending"] > 0
-
-
-def _modes(folder: Path) -> dict[str, int]:
-    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
 @pytest.mark.slow_after(1)

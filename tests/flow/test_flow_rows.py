@@ -15,16 +15,12 @@ import loader
 from loader import errors
 from loader.api.spool import ROWS_AT_ONCE, RowFile
 from loader.sandbox import Sandbox, SandboxThread
+from tests.written import names_in
 
 TYPES: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies", "token": "any", "rate": "9999/1"}
 BIG = 2**63 - 1
 
 Named = namedtuple("Named", ["from_id", "to_id"])  # noqa: PYI024 - untyped ones are what programs hold
-
-
-def left_in(folder: Path) -> list[str]:
-    """What lies in a folder."""
-    return [path.name for path in folder.iterdir()]
 
 
 ROWS: dict[str, Callable[[], Any]] = {
@@ -126,7 +122,7 @@ async def test_what_is_no_source_is_said_before_anything_is_done(
         await loader.load(given, **TYPES, base_url=sandbox.url)
     with pytest.raises(errors.UsageError, match=said):
         loader.load_sync(given, **TYPES, base_url=sandbox.url)
-    assert not left_in(folder)
+    assert not names_in(folder)
     assert sandbox.count() == 0
 
 
@@ -141,7 +137,7 @@ async def test_what_an_iterator_raises_comes_out_as_it_is(sandbox: Sandbox, fold
         await loader.load(rows(), **TYPES, base_url=sandbox.url)
     with pytest.raises(LookupError, match="the caller's own"):
         loader.load_sync(rows(), **TYPES, base_url=sandbox.url)
-    assert not left_in(folder)
+    assert not names_in(folder)
 
 
 def test_an_iterator_is_never_ahead_of_the_file_by_more_than_a_slice() -> None:

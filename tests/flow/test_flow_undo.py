@@ -20,9 +20,10 @@ from loader.run.report import UndoReport
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
-from loader.settings import Budget, ConnectionSettings, InputSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import Budget, Settings
 from loader.stopping import Stop
 from tests.flow.conftest import VERSION
+from tests.flow.portals import linked, settings
 from tests.verbs import load, undo
 
 LABELS = [
@@ -34,12 +35,6 @@ LABELS = [
 PLAIN = ("HUBSPOT_DEFINED", 279)
 
 World = dict[tuple[Any, Any], Any]
-
-
-def pair(one: object, other: object, *labels: str, to_type: str = "companies") -> dict[str, Any]:
-    """One association of the portal."""
-    ends = {"from_type": "contacts", "from_id": str(one), "to_type": to_type, "to_id": str(other)}
-    return {**ends, "labels": list(labels)}
 
 
 def world(sandbox: Sandbox) -> World:
@@ -54,29 +49,14 @@ class Runner:
         self.folder = folder
         self.sandbox = sandbox
 
-    def settings(self, *, read: dict[str, Any] | None = None, **given: Any) -> Settings:
+    def settings(self, *, connection: dict[str, Any] | None = None, **given: Any) -> Settings:
         """Settings of a command in this folder."""
-        send = {"rate": Rate(10_000, 1), "concurrency": 8, **given.pop("send", {})}
-        connection = {
-            "base_url": self.sandbox.url,
-            "credentials": Secret("any"),
-            "api_version": VERSION,
-            **given.pop("connection", {}),
-        }
-        groups = (InputSettings(inputs=("a.csv",), **read),) if read is not None else ()
-        return Settings(
-            read=groups,
-            connection=ConnectionSettings(**connection),
-            send=SendSettings(**send),
-            **{"results": "r.csv", **given},
-        )
+        return settings(self.sandbox, connection={"api_version": VERSION, **(connection or {})}, concurrency=8, **given)
 
     async def load(self, rows: str, *, stop: Stop | None = None, notify: Any = None, **given: Any) -> Any:
         """Load rows of a CSV, contacts to companies unless its columns say otherwise."""
         (self.folder / "a.csv").write_text(rows)
-        types = {} if "from_object_type" in rows else {"object_type": "contacts", "to_object_type": "companies"}
-        settings = self.settings(read=types, **given)
-        return await load(settings, notify=notify or (lambda _: None), stop=stop)
+        return await load(self.settings(**given), notify=notify or (lambda _: None), stop=stop)
 
     async def undo(
         self, *, stop: Stop | None = None, notify: Any = None, agree: Any = None, **given: Any
@@ -96,7 +76,12 @@ def statuses(report: UndoReport) -> dict[str, str]:
 
 async def test_what_the_run_added_goes_and_what_was_there_stays(folder: Path) -> None:
     """New pairs whole, labels alone from old ones; rows that were so before are none of the undo's."""
-    there = [pair(1, 11), pair(2, 12, "Foreign"), pair(3, 13, "Boss"), pair(9, 19, "Foreign")]
+    there = [
+        linked(1, 11),
+        linked(2, 12, "Foreign"),
+        linked(3, 13, "Boss"),
+        linked(9, 19, "Foreign"),
+    ]
     async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
         run, before = Runner(folder, sandbox), world(sandbox)
         await run.load(
@@ -127,7 +112,7 @@ async def test_what_the_run_added_goes_and_what_was_there_stays(folder: Path) ->
 
 async def test_what_somebody_changed_since_is_left_and_told(folder: Path) -> None:
     """A foreign label on a new pair keeps the pair; what is gone already is not counted as removed."""
-    async with Sandbox({"labels": LABELS, "associations": [pair(2, 12)]}) as sandbox:
+    async with Sandbox({"labels": LABELS, "associations": [linked(2, 12)]}) as sandbox:
         run = Runner(folder, sandbox)
         await run.load("from_id,to_id,label\n1,11,Boss\n2,12,Boss\n3,13,\n4,14,\n")
         labels = {each.label: each.key for each in sandbox.portal.types.between("0-1", "0-2")}
@@ -164,7 +149,7 @@ LAGGING: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "remove": ("1,11,\n2,12,Foreign\n3,13,Boss\n", {"removes": True}, {"restored"}),
     "mirror": (
         "1,12,Boss\n3,13,Champion\n",
-        {"send": {"existing": "mirror", "max_removals": Budget(share=1)}},
+        {"existing": "mirror", "max_removals": Budget(share=1)},
         {"removed", "restored"},
     ),
 }
@@ -177,7 +162,7 @@ async def test_an_undo_right_after_the_run_waits_for_reads_that_lag_behind_it(
 ) -> None:
     """What does not show the run's change is not taken for changed since: that would be final."""
     rows, given, expected = LAGGING[verb]
-    there = [pair(1, 11), pair(2, 12, "Foreign"), pair(3, 13, "Boss")]
+    there = [linked(1, 11), linked(2, 12, "Foreign"), linked(3, 13, "Boss")]
     async with Sandbox(
         {"labels": LABELS, "associations": there}, read_lag=100, clock=lambda: sum(time_passes)
     ) as sandbox:
@@ -202,14 +187,18 @@ async def test_an_undo_of_a_run_that_ended_a_while_ago_waits_for_nothing(
         sandbox.portal.dissociate("0-1", 1, "0-2", 11)
         around = surroundings()
         later = around._replace(now=lambda: around.now() + timedelta(seconds=1001))
-        report = await undo(run.settings(), notify=lambda _: None, around=later)
+        report = await undo(run.settings(), around=later)
         assert statuses(report) == {"1-11": "unchanged", "2-12": "removed"}
     assert time_passes == []
 
 
 async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(folder: Path) -> None:
     """The before-image is that of the request, whichever end it was written from."""
-    there = [pair(1, 11, "Foreign"), pair(5, 3, to_type="contacts"), pair(6, 7, "Manager", to_type="contacts")]
+    there = [
+        linked(1, 11, "Foreign"),
+        linked(5, 3, to_type="contacts"),
+        linked(6, 7, "Manager", to_type="contacts"),
+    ]
     async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
         run, before = Runner(folder, sandbox), world(sandbox)
         await run.load(
@@ -241,7 +230,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
     held: dict[tuple[int, int], set[str]] = {}
     for one, other, label in some(60):
         held.setdefault((one, other), set()).update([label] if label else [])
-    there = [pair(one, other, *labels) for (one, other), labels in held.items()]
+    there = [linked(one, other, *labels) for (one, other), labels in held.items()]
     faults = "429:0.06,500:0.05,reset:0.03,close-body:0.03,truncated:0.03" if seed else ""
     async with Sandbox({"labels": LABELS, "associations": there}, faults=faults, seed=seed, latency="3ms") as sandbox:
         run, before = Runner(folder, sandbox), world(sandbox)
@@ -254,7 +243,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
 
         rows = "from_id,to_id,label\n" + "".join(f"{one},{other},{label}\n" for one, other, label in some(120))
         with pytest.raises(Interrupted):
-            await run.load(rows, stop=stop, notify=cut, send={"method": method})
+            await run.load(rows, stop=stop, notify=cut, method=method)
         pause = Stop()
 
         def stopped(event: Event) -> None:
@@ -282,7 +271,7 @@ async def test_a_row_without_an_answer_may_have_been_written_and_a_refused_one_w
 
     async with Sandbox(faults=faults) as sandbox:
         run = Runner(folder, sandbox)
-        loaded = await run.load("from_id,to_id\n1,11\n2,12\n3,13\n", send={"max_attempts": 1})
+        loaded = await run.load("from_id,to_id\n1,11\n2,12\n3,13\n", max_attempts=1)
         assert loaded.summary["rows"]["failed"] == 2
         sandbox.portal.associate("0-1", 2, "0-2", 12, frozenset([PLAIN]))
         assert len(world(sandbox)) == 3
@@ -294,7 +283,7 @@ async def test_a_row_without_an_answer_may_have_been_written_and_a_refused_one_w
 
 async def test_nothing_is_removed_before_somebody_agrees(folder: Path) -> None:
     """What is shown is what the journal knows: how many, of which types, wholly or the label alone."""
-    async with Sandbox({"labels": LABELS, "associations": [pair(1, 11), pair(2, 12)]}) as sandbox:
+    async with Sandbox({"labels": LABELS, "associations": [linked(1, 11), linked(2, 12)]}) as sandbox:
         run = Runner(folder, sandbox)
         await run.load("from_id,to_id,label\n1,11,Boss\n2,12,Boss\n3,13,Boss\n4,14,\n")
         after, shown = world(sandbox), []
@@ -351,9 +340,9 @@ async def test_what_hubspot_refuses_to_remove_is_told_and_tried_again_by_the_nex
 
 async def test_without_a_look_before_it_refuses_unless_told_to_assume(folder: Path) -> None:
     """`--unread` keeps no before-image: what was there before cannot be told from what the run added."""
-    async with Sandbox({"labels": LABELS, "associations": [pair(1, 11), pair(9, 19)]}) as sandbox:
+    async with Sandbox({"labels": LABELS, "associations": [linked(1, 11), linked(9, 19)]}) as sandbox:
         run = Runner(folder, sandbox)
-        await run.load("from_id,to_id\n1,11\n2,12\n", send={"existing": "replace", "unread": True})
+        await run.load("from_id,to_id\n1,11\n2,12\n", existing="replace", unread=True)
         with pytest.raises(errors.UsageError, match="--assume-new"):
             await run.undo()
         report = await run.undo(assume_new=True)
@@ -376,7 +365,7 @@ async def test_another_portal_another_address_or_no_journal_is_refused(folder: P
         assert len(world(sandbox)) == 1
 
 
-PRIMARIES = [{**pair(n, 11), "types": [["HUBSPOT_DEFINED", 1]]} for n in (1, 2)]
+PRIMARIES = [linked(n, 11, "Primary") for n in (1, 2)]
 
 
 @pytest.mark.slow_after(1)
@@ -394,9 +383,9 @@ async def test_a_new_primary_is_taken_off_and_the_former_one_is_primary_again(
     rows: str, method: str, folder: Path
 ) -> None:
     """HubSpot took it from another company, whether the file names that one or not."""
-    async with Sandbox({"labels": LABELS, "associations": [*PRIMARIES, pair(1, 12)]}) as sandbox:
+    async with Sandbox({"labels": LABELS, "associations": [*PRIMARIES, linked(1, 12)]}) as sandbox:
         run, before = Runner(folder, sandbox), world(sandbox)
-        report = await run.load(rows.format("Contact with Primary Company"), send={"method": method})
+        report = await run.load(rows.format("Contact with Primary Company"), method=method)
         assert report.exit_code == 0
         assert ("HUBSPOT_DEFINED", 1) not in sandbox.portal.types_of("contacts", 1, "companies", 11)
         assert ("HUBSPOT_DEFINED", 1) in sandbox.portal.types_of("contacts", 1, "companies", 12)

@@ -15,19 +15,12 @@ from loader.events import Event, Note, Verifying
 from loader.run.report import Verification
 from loader.sandbox import Sandbox, SandboxThread
 from loader.send.compare import Compare
-from loader.settings import (
-    ConnectionSettings,
-    InputSettings,
-    Rate,
-    Secret,
-    SendSettings,
-    Settings,
-    VerifySettings,
-)
+from loader.settings import VerifySettings
 from loader.stopping import Stop
 from tests.flow.conftest import VERSION
+from tests.flow.portals import linked, settings
 from tests.verbs import verify
-from tests.written import lines_of
+from tests.written import lines_of, names_in
 
 LABELS = [
     {"from": "contacts", "to": "companies", "label": "Decision maker"},
@@ -39,22 +32,10 @@ PLAIN, MANAGER = ("HUBSPOT_DEFINED", 279), "Manager"
 Verify = Callable[..., Awaitable[Verification]]
 
 
-def pair(one: object, other: object, *labels: str, **types: str) -> dict[str, Any]:
-    """One association of the portal, contacts to companies unless told otherwise."""
-    ends = {"from_type": "contacts", "from_id": str(one), "to_type": "companies", "to_id": str(other), **types}
-    return {**ends, "labels": list(labels)}
-
-
 def marks(report: Verification) -> dict[tuple[str, str], str]:
     """The mark of each line by its two ids and its label."""
     lines = report.results.itertuples()
     return {(f"{line.object_id}-{line.to_object_id}", str(line.label)): str(line.status) for line in lines}
-
-
-@pytest.fixture
-def contents(folder: Path) -> Callable[[], dict[str, bytes]]:
-    """Return every file of the folder with its bytes."""
-    return lambda: {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
 @pytest.fixture
@@ -64,16 +45,15 @@ def verified(folder: Path) -> Verify:
     async def run(
         sandbox: Sandbox, *inputs: str, stop: Stop | None = None, notify: Any = None, **given: Any
     ) -> Verification:
-        read = {"object_type": "contacts", "to_object_type": "companies", **given.pop("read", {})}
-        settings = Settings(
-            read=(InputSettings(inputs=inputs, **read),),
-            connection=ConnectionSettings(base_url=sandbox.url, credentials=Secret("any"), api_version=VERSION),
-            send=SendSettings(rate=Rate(10_000, 1), **given.pop("send", {"existing": "merge"})),
+        checked = settings(
+            sandbox,
+            *inputs,
+            connection={"api_version": VERSION},
             verify=VerifySettings(**{"wait": 0.0, **given.pop("verify", {})}),
-            results="r.csv",
+            **{"existing": "merge", **given},
         )
         before = sandbox.portal.pairs()
-        report = await verify(settings, notify=notify or (lambda _: None), stop=stop)
+        report = await verify(checked, notify=notify or (lambda _: None), stop=stop)
         assert notify or sandbox.portal.pairs() == before
         assert sandbox.count("PUT") == 0
         return report
@@ -88,7 +68,12 @@ async def test_each_row_is_marked_by_what_the_pair_has(folder: Path, verified: V
         "from_id,to_id,label\n"
         "1,11,\n2,12,Champion\n2,12,\n2,12,decision maker\n3,13,Champion\n4,14,Champion\n5,15,\nx,16,\n7,17,Nobody\n"
     )
-    there = [pair(1, 11, "Champion"), pair(2, 12, "Champion"), pair(3, 13, "Champion", "Decision maker"), pair(4, 14)]
+    there = [
+        linked(1, 11, "Champion"),
+        linked(2, 12, "Champion"),
+        linked(3, 13, "Champion", "Decision maker"),
+        linked(4, 14),
+    ]
     async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
         report = await verified(sandbox, "a.csv")
     assert marks(report) == {
@@ -119,28 +104,28 @@ async def test_each_row_is_marked_by_what_the_pair_has(folder: Path, verified: V
     assert set(report.failures["row"]) == {"5", "7", "8", "9", "10"}
 
 
-async def test_the_file_is_a_table_of_its_own_and_nothing_else_is_left(
-    folder: Path,
-    verified: Verify,
-    lines: Callable[[Path], list[dict[str, str]]],
-    contents: Callable[[], dict[str, bytes]],
-) -> None:
+async def test_the_file_is_a_table_of_its_own_and_nothing_else_is_left(folder: Path, verified: Verify) -> None:
     """Readable by its owner only; the marks stand there as they are."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,12\n")
-    async with Sandbox({"associations": [pair(1, 11)]}) as sandbox:
+    async with Sandbox({"associations": [linked(1, 11)]}) as sandbox:
         report = await verified(sandbox, "a.csv")
-    assert set(contents()) == {"a.csv", "r.verify.csv"}
+    assert names_in(folder) == {"a.csv", "r.verify.csv"}
     assert (folder / "r.verify.csv").stat().st_mode & 0o777 == 0o600
-    assert [(line["row"], line["status"]) for line in lines(folder / "r.verify.csv")] == [("2", "="), ("3", "+")]
+    assert [(line["row"], line["status"]) for line in lines_of(folder / "r.verify.csv")] == [("2", "="), ("3", "+")]
     assert report.path.name == "r.verify.csv"
 
 
 async def test_under_replace_a_pair_must_have_exactly_what_is_asked(folder: Path, verified: Verify) -> None:
     """The unlabelled type, which HubSpot adds by itself, is always allowed."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n2,12,Champion\n3,13,Champion\n4,14,Champion\n4,14,\n")
-    there = [pair(1, 11), pair(2, 12, "Champion"), pair(3, 13, "Champion", "Decision maker"), pair(4, 14)]
+    there = [
+        linked(1, 11),
+        linked(2, 12, "Champion"),
+        linked(3, 13, "Champion", "Decision maker"),
+        linked(4, 14),
+    ]
     async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
-        report = await verified(sandbox, "a.csv", send={"existing": "replace"})
+        report = await verified(sandbox, "a.csv", existing="replace")
     assert marks(report) == {
         ("1-11", ""): "=",
         ("2-12", "Champion"): "=",
@@ -160,9 +145,9 @@ async def test_rows_written_from_the_other_end_are_judged_by_their_own_label(fol
     )
     columns = {"object_type": "from", "to_object_type": "to"}
     there = [
-        pair(1, 11, "Champion"),
-        pair(5, 3, MANAGER, to_type="contacts"),
-        pair(7, 8, MANAGER, to_type="contacts"),
+        linked(1, 11, "Champion"),
+        linked(5, 3, MANAGER, to_type="contacts"),
+        linked(7, 8, MANAGER, to_type="contacts"),
     ]
     async with Sandbox({"labels": LABELS, "associations": there}) as sandbox:
         report = await verified(sandbox, "a.csv", read={"columns": columns})
@@ -182,7 +167,7 @@ async def test_rows_written_from_the_other_end_are_judged_by_their_own_label(fol
 async def test_records_with_many_associations_are_read_to_the_last_page(folder: Path, verified: Verify) -> None:
     """And a portal that calls "no associations" an error is understood."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"1,{n}\n" for n in range(1, 21)) + "2,1\n")
-    there = [pair(1, n) for n in range(1, 40) if n != 13]
+    there = [linked(1, n) for n in range(1, 40) if n != 13]
     async with Sandbox({"associations": there}, page_size=3, no_associations="error") as sandbox:
         report = await verified(sandbox, "a.csv")
     assert Counter(report.results["status"]) == {"=": 19, "+": 2}
@@ -192,7 +177,7 @@ async def test_records_with_many_associations_are_read_to_the_last_page(folder: 
 async def test_what_is_missing_is_read_again_before_it_is_called_so(folder: Path, verified: Verify) -> None:
     """Reads may lag behind writes: here two rows turn up while verify waits, one at each reading."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,12\n3,13\n4,14\n")
-    async with Sandbox({"associations": [pair(1, 11)]}) as sandbox:
+    async with Sandbox({"associations": [linked(1, 11)]}) as sandbox:
         late = iter([(2, 12), (3, 13)])
 
         def notify(event: Event) -> None:
@@ -226,8 +211,8 @@ async def test_a_sample_is_drawn_by_chance_and_again_by_its_seed(folder: Path, v
 async def test_a_limit_looks_at_the_first_records_only(folder: Path, verified: Verify) -> None:
     """As `load --limit` loads them."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,12\nx,13\n4,14\n")
-    async with Sandbox({"associations": [pair(1, 11), pair(2, 12)]}) as sandbox:
-        report = await verified(sandbox, "a.csv", send={"existing": "merge", "limit": 2})
+    async with Sandbox({"associations": [linked(1, 11), linked(2, 12)]}) as sandbox:
+        report = await verified(sandbox, "a.csv", limit=2)
     assert (report.exit_code, list(report.results["status"])) == (0, ["=", "="])
     assert report.summary["rows"]["pending"] == 2
 
@@ -240,7 +225,7 @@ async def test_a_verification_that_was_stopped_goes_on_and_reads_no_record_twice
     monkeypatch.setattr(Compare, "capacity", 50)
     count = 1_000
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},{n % 7 + 1}\n" for n in range(1, count + 1)))
-    there = [pair(n, n % 7 + 1) for n in range(1, count + 1) if n % 10]
+    there = [linked(n, n % 7 + 1) for n in range(1, count + 1) if n % 10]
     async with Sandbox({"associations": there}, latency="60ms", record_bodies=True) as sandbox:
         stop = Stop()
 
@@ -248,7 +233,7 @@ async def test_a_verification_that_was_stopped_goes_on_and_reads_no_record_twice
             if isinstance(event, Verifying) and event.there and not stop.asked():
                 stop.request(Interrupted(2))
 
-        cut = await verified(sandbox, "a.csv", stop=stop, notify=notify, send={"existing": "merge", "concurrency": 1})
+        cut = await verified(sandbox, "a.csv", stop=stop, notify=notify, concurrency=1)
         assert (cut.exit_code, str(cut.stopped)) == (130, str(Interrupted(2)))
         judged = cut.summary["rows"]["there"]
         assert 0 < judged < 0.9 * count
@@ -279,7 +264,7 @@ async def test_faults_change_nothing_but_the_time(folder: Path, verified: Verify
     """A fifth of all answers is an error."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(1, 60)))
     faults = "429:0.1,500:0.05,reset:0.05"
-    async with Sandbox({"associations": [pair(n, 1) for n in range(1, 50)]}, faults=faults, page_size=1) as sandbox:
+    async with Sandbox({"associations": [linked(n, 1) for n in range(1, 50)]}, faults=faults, page_size=1) as sandbox:
         report = await verified(sandbox, "a.csv", verify={"wait": 0.01})
     assert Counter(report.results["status"]) == {"=": 49, "+": 10}
 

@@ -4,8 +4,6 @@ from tests.simulation.invariants import broken
 from tests.simulation.setting import Setting, drawn, drawn_mirror, drawn_removal
 from tests.simulation.world import World
 
-SHOWN = 40
-
 
 def hold(setting: Setting) -> World:
     """Live a world and hold every invariant against it; a failure says which seed it was and how to see it again."""

@@ -202,11 +202,6 @@ def _answers_of_2026(chance: random.Random, rules: Rules, inputs: Inputs, pairs:
         rules.blind = frozenset({(COMPANY, CONTACT), (DEAL, CONTACT)} - inputs.directions())
 
 
-def _little(pairs: int, chance: random.Random) -> int:
-    """Return a day's quota that a run spends on its way, or almost."""
-    return REQUESTS_TO_BEGIN + int(pairs * chance.uniform(0.3, 3))
-
-
 def _token_life(chance: random.Random, weather: Weather) -> float | None:
     """None for a static token. One that ends on its way, or while one request a window may leave, is refused twice.
 

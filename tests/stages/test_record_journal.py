@@ -36,12 +36,6 @@ def counted(counts: Counts) -> tuple[int, int, int, int, int]:
     return counts.total, counts.by_status["created"], counts.failed, counts.rejected, counts.pending
 
 
-def result_lines(journal: Journal) -> list[tuple[str, int, str, str, str]]:
-    """Return input, row, to object id, status and type id of every line, sorted."""
-    found = [line for view in ("outcomes", "rejected") for _, line in lines(journal, view, 0)]
-    return sorted((one.input, one.row, one.to_object_id, one.status, one.association_type_id) for one in found)
-
-
 def ids(pair_types: tuple[AssociationType, ...]) -> list[int]:
     """Return the type ids of a request."""
     return sorted(kind.type_id for kind in pair_types)

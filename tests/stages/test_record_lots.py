@@ -28,10 +28,6 @@ def ends(pairs: Pairs) -> list[tuple[int, int]]:
     return list(zip(pairs.from_ids.tolist(), pairs.to_ids.tolist(), strict=True))
 
 
-def each_of(lot: Lot) -> list[Pair]:
-    return [*lot.own.each(), *lot.other.each()]
-
-
 def image(pair: Pair, *types: AssociationType) -> Image:
     """Return what a pair was, and what rows ask for of that."""
     old = frozenset(types)

@@ -1,7 +1,7 @@
 """What is there already is kept and not sent again: the judgement as a table, and the lots on a fake clock."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -106,9 +106,6 @@ def test_what_is_there_goes_out_together_with_what_is_asked(
 
 
 # --- the lots
-
-
-Has = Mapping[tuple[str, str], Types]
 
 
 @dataclass
