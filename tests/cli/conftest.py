@@ -139,6 +139,11 @@ def contents() -> dict[str, str]:
     }
 
 
+def names(pattern: str = "*") -> list[str]:
+    """Return what the working folder holds, in the order of the names."""
+    return sorted(path.name for path in Path().glob(pattern))
+
+
 def lines(name: str) -> list[dict[str, str]]:
     """Read a CSV file of the working folder, every cell as text; results are in the order of their rows."""
     return sorted(lines_of(Path(name)), key=lambda line: int(line.get("row", 0)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, contents, lines, summary
+from tests.cli.conftest import Run, contents, lines, names, summary
 
 FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
 
@@ -17,7 +17,7 @@ def rows_of(name: str) -> list[str]:
     return [line["row"] for line in lines(name)]
 
 
-def test_a_limit_is_gone_on_from_without_sending_a_row_twice(sandbox: Sandbox, load: Run) -> None:
+def test_after_a_limit_the_same_command_continues(sandbox: Sandbox, load: Run) -> None:
     """Unfinished, same input and settings: goes on; each row is sent once and stands there once."""
     Path("a.csv").write_text(FIVE)
     assert load("a.csv", "--limit", "2").code == 0
@@ -31,7 +31,7 @@ def test_a_limit_is_gone_on_from_without_sending_a_row_twice(sandbox: Sandbox, l
     assert sandbox.count("PUT") == 5
 
 
-def test_the_next_command_of_a_limited_run_leaves_the_limit_out(sandbox: Sandbox, load: Run, run: Run) -> None:
+def test_the_next_command_after_a_limit_has_no_limit(sandbox: Sandbox, load: Run, run: Run) -> None:
     """And it is exact: typed as it stands, it finishes the load."""
     Path("a b.csv").write_text(FIVE)
     load("a b.csv", "--limit=2", "--fresh")
@@ -41,7 +41,7 @@ def test_the_next_command_of_a_limited_run_leaves_the_limit_out(sandbox: Sandbox
     assert sandbox.count("PUT") == 5
 
 
-def test_a_lower_limit_takes_back_no_row_that_is_settled(sandbox: Sandbox, load: Run) -> None:
+def test_a_lower_limit_keeps_the_results_of_rows_that_were_sent(sandbox: Sandbox, load: Run) -> None:
     """Results and summary agree also when the second command asks for less than the first did."""
     Path("a.csv").write_text(FIVE + "x,206\n107,207\n")
     load("a.csv", "--limit", "6")
@@ -53,7 +53,7 @@ def test_a_lower_limit_takes_back_no_row_that_is_settled(sandbox: Sandbox, load:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("content", [FIVE, FIVE + "x,206\n"])
-def test_a_finished_run_says_the_same_again_and_sends_nothing(content: str, sandbox: Sandbox, load: Run) -> None:
+def test_a_finished_run_repeats_its_summary_and_sends_nothing(content: str, sandbox: Sandbox, load: Run) -> None:
     """The same exit code, the same summary, the same results; not one request, and no token is needed."""
     Path("a.csv").write_text(content)
     first = load("a.csv")
@@ -71,7 +71,7 @@ def test_a_finished_run_says_the_same_again_and_sends_nothing(content: str, sand
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", ["deleted", "cut", "edited"])
-def test_results_that_were_harmed_after_the_run_are_written_again(harm: str, sandbox: Sandbox, load: Run) -> None:
+def test_damaged_results_are_written_again(harm: str, sandbox: Sandbox, load: Run) -> None:
     """The journal is the truth; the results are made from it."""
     Path("a.csv").write_text(FIVE + "x,206\n")
     load("a.csv")
@@ -90,44 +90,44 @@ def test_results_that_were_harmed_after_the_run_are_written_again(harm: str, san
     assert sandbox.count("PUT") == 5
 
 
-def test_another_input_sets_a_finished_run_aside(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_another_input_renames_the_files_of_a_finished_run(sandbox: Sandbox, load: Run) -> None:
     """The nightly case: the files of yesterday are `<stem>.<started_at>.*`, and today's begin anew."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
+    Path("a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
     load("a.csv", "--results", "n.csv")
     stamp = summary("n.summary.json")["started_at"][:19].replace("-", "").replace(":", "") + "Z"
-    old = (folder / "n.csv").read_bytes()
-    (folder / "a.csv").write_text("from_id,to_id\n103,203\n")
+    old = Path("n.csv").read_bytes()
+    Path("a.csv").write_text("from_id,to_id\n103,203\n")
     assert load("a.csv", "--results", "n.csv").code == 0
     aside = {name: f"n.{stamp}.{name}" for name in ("csv", "journal", "failures.csv", "summary.json")}
-    assert (folder / aside["csv"]).read_bytes() == old
-    assert {file.name for file in folder.iterdir()} == {
+    assert Path(aside["csv"]).read_bytes() == old
+    assert set(names()) == {
         *("a.csv", "n.csv", "n.journal", "n.summary.json"),
         *aside.values(),
     }
     assert [line["object_id"] for line in lines("n.csv")] == ["103"]
 
 
-def test_a_run_set_aside_can_be_told_again_from_its_new_name(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_an_earlier_run_repeats_its_summary_under_its_new_name(sandbox: Sandbox, load: Run) -> None:
     """What is set aside stays a whole run: its journal knows its own files."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--existing", "replace", "--unread")
     load("a.csv", "--existing", "replace", "--unread", "--fresh")
-    (old,) = (file for file in folder.glob("a.2*.results.csv"))
+    (old,) = (file for file in Path().glob("a.2*.results.csv"))
     assert load("a.csv", "--existing", "replace", "--unread", "--results", old.name).code == 0
     assert sandbox.count("PUT") == 10
     assert summary(old.name.replace("results.csv", "summary.json"))["rows"]["created"] == 5
 
 
-def test_fresh_begins_anew_whatever_lies_there(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_fresh_starts_over_and_keeps_all_earlier_files(sandbox: Sandbox, load: Run) -> None:
     """An unfinished run, results of nobody, a damaged journal: all are set aside, nothing is lost."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
     assert load("a.csv", "--fresh").code == 0
     assert len(lines("a.results.csv")) == 5
-    (folder / "a.journal").write_text("no journal at all")
+    Path("a.journal").write_text("no journal at all")
     assert load("a.csv").code == 2
     assert load("a.csv", "--fresh").code == 0
-    aside = [file for file in folder.iterdir() if file.name.startswith("a.2")]
+    aside = [file for file in Path().iterdir() if file.name.startswith("a.2")]
     assert b"no journal at all" in [file.read_bytes() for file in aside]
     assert len([file for file in aside if file.name.endswith("results.csv")]) == 2
 
@@ -140,44 +140,42 @@ def written_by_an_older_version(journal: Path) -> None:
     database.close()
 
 
-def test_a_finished_run_of_an_older_version_makes_way(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_finished_run_of_an_older_version_is_kept_beside_the_new_one(sandbox: Sandbox, load: Run) -> None:
     """Also for the same input: what is there already is looked up, and not sent again."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     assert load("a.csv").code == 0
-    old = (folder / "a.results.csv").read_bytes()
-    written_by_an_older_version(folder / "a.journal")
+    old = Path("a.results.csv").read_bytes()
+    written_by_an_older_version(Path("a.journal"))
     assert load("a.csv", "--retry-failed").code == 2
     assert load("a.csv").code == 0
     assert summary("a.summary.json")["rows"]["unchanged"] == 5
-    assert [file.read_bytes() for file in folder.glob("a.2*.results.csv")] == [old]
+    assert [file.read_bytes() for file in Path().glob("a.2*.results.csv")] == [old]
     assert sandbox.count("PUT") == 5
 
 
-def test_nobody_is_said_to_have_mended_the_failures_of_an_older_version(
-    sandbox: Sandbox, load: Run, folder: Path
-) -> None:
+def test_failures_of_an_older_version_are_kept(sandbox: Sandbox, load: Run) -> None:
     """Its journal cannot be read: the file is kept, and no command is given to load it."""
-    (folder / "a.csv").write_text(FIVE + "x,206\n")
+    Path("a.csv").write_text(FIVE + "x,206\n")
     assert load("a.csv").code == 1
-    written_by_an_older_version(folder / "a.journal")
-    old = (folder / "a.failures.csv").read_bytes()
+    written_by_an_older_version(Path("a.journal"))
+    old = Path("a.failures.csv").read_bytes()
     again = load("a.csv")
     assert again.code == 1
-    (kept,) = folder.glob("a.2*.failures.csv")
+    (kept,) = Path().glob("a.2*.failures.csv")
     assert kept.read_bytes() == old
     assert f"a.failures.csv was there before this run and is kept as {kept.name}" in " ".join(again.err.split())
     assert "mended in it" not in again.err
 
 
 @pytest.mark.slow
-def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load: Run) -> None:
     """The way on is said in a sentence, and nothing is changed."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     assert load("a.csv", "--limit", "2").code == 0
-    written_by_an_older_version(folder / "a.journal")
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    written_by_an_older_version(Path("a.journal"))
+    before = {file.name: file.read_bytes() for file in Path().iterdir()}
     refused = load("a.csv")
-    assert (refused.code, {file.name: file.read_bytes() for file in folder.iterdir()}) == (2, before)
+    assert (refused.code, {file.name: file.read_bytes() for file in Path().iterdir()}) == (2, before)
     assert "continue with that version, or start over with --fresh" in refused.err
     assert load("a.csv", "--fresh").code == 0
     assert sandbox.count("PUT") == 5
@@ -199,9 +197,7 @@ def test_retry_failed_sends_the_failed_rows_and_no_other(hubspot: Run, load: Run
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("fault", ["503", "reset", "html"])
-def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_command(
-    hubspot: Run, load: Run, fault: str
-) -> None:
+def test_the_same_command_sends_rows_with_passing_failures_again(hubspot: Run, load: Run, fault: str) -> None:
     """And no other failed row: the next night does not end as the first did."""
     Path("a.csv").write_text(FIVE + "".join(f"{number},206\n" for number in range(106, 126)))
     faults = [
@@ -231,7 +227,7 @@ def test_rows_that_failed_for_a_reason_that_may_pass_are_sent_by_the_same_comman
         ({103: "400", 104: "503"}, False, False),
     ],
 )
-def test_retry_failed_is_proposed_only_where_it_may_help(
+def test_retry_failed_is_proposed_where_it_may_help(
     faults: dict[int, str], reject: bool, retried: bool, hubspot: Run, load: Run
 ) -> None:
     """Where a row can be corrected, that comes first: the failures file has all of them."""
@@ -259,7 +255,7 @@ def test_retry_failed_is_proposed_only_where_it_may_help(
         (["--portal-id", "7"], "--portal-id was 62515, now 7"),
     ],
 )
-def test_an_unfinished_run_refuses_other_settings_and_says_which(
+def test_an_unfinished_run_refuses_other_settings(
     change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run
 ) -> None:
     """Item 64: exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
@@ -292,9 +288,7 @@ def test_an_input_that_was_moved_is_still_the_same_input(sandbox: Sandbox, load:
     assert len(lines("r.csv")) == sandbox.count("PUT") == 5
 
 
-def test_a_token_of_another_portal_does_not_go_on_with_a_run(
-    hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_portals_token_does_not_resume_a_run(hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run is bound to its portal: exit 2, nothing is sent, no byte is changed."""
     Path("a.csv").write_text(FIVE)
     with hubspot(portal={"portal_id": 1}) as first:

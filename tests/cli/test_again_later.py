@@ -10,7 +10,7 @@ import pytest
 
 import loader
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines
+from tests.cli.conftest import Run, lines, names
 
 FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
 
@@ -50,18 +50,18 @@ def make_older(journal: Path, hours: float) -> None:
         (0, "9999999d", False),
     ],
 )
-def test_the_same_file_is_a_new_run_when_the_last_one_ended_longer_ago(
-    hours: float, again: str | None, looks: bool, sandbox: Sandbox, load: Run, folder: Path
+def test_again_makes_the_same_file_a_new_run(
+    hours: float, again: str | None, looks: bool, sandbox: Sandbox, load: Run
 ) -> None:
     """What somebody removed in the portal meanwhile is there again, and the earlier night's files are kept."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv")
-    make_older(folder / "a.journal", hours)
+    make_older(Path("a.journal"), hours)
     sandbox.reset()
     done = load("a.csv", *(["--again", again] if again else []))
     assert done.code == 0
     assert sandbox.count("PUT") == (5 if looks else 0)
-    assert len(list(folder.glob("a.2*.results.csv"))) == int(looks)
+    assert len(names("a.2*.results.csv")) == int(looks)
     assert ("Nothing was checked in HubSpot" in done.err) != looks
     assert ("--fresh" in done.err) != looks
 
@@ -83,55 +83,51 @@ def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("hours", "quiet"), [(0, True), (24, False)])
-def test_an_unfinished_night_makes_way_for_a_changed_file(
-    hours: float, quiet: bool, sandbox: Sandbox, load: Run, folder: Path
-) -> None:
+def test_again_replaces_an_unfinished_run(hours: float, quiet: bool, sandbox: Sandbox, load: Run) -> None:
     """Its files are set aside, and the rows that were never sent are counted and said, with --quiet, too."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
-    make_older(folder / "a.journal", hours)
-    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    make_older(Path("a.journal"), hours)
+    Path("a.csv").write_text(FIVE.replace("205", "206"))
     done = load("a.csv", "--again", "20h", *(["--quiet"] if quiet else []))
     assert done.code == 0
     assert "3 of its 5 rows were never sent" in done.err.replace("\n", " ")
-    assert [len(lines(path.name)) for path in folder.glob("a.2*.results.csv")] == [2]
+    assert [len(lines(path.name)) for path in Path().glob("a.2*.results.csv")] == [2]
     assert len(lines("a.results.csv")) == 5
-    assert len(list(folder.glob("a.2*.journal"))) == 1
+    assert len(names("a.2*.journal")) == 1
 
 
-def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(FIVE)
+def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run) -> None:
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
-    make_older(folder / "a.journal", 100)
+    make_older(Path("a.journal"), 100)
     assert load("a.csv", "--again", "20h").code == 0
     assert len(lines("a.results.csv")) == sandbox.count("PUT") == 5
-    assert not list(folder.glob("a.2*"))
+    assert not names("a.2*")
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("change", [["--to", "deals"], ["--existing", "replace"], ["--retry-failed"]])
-def test_other_settings_do_not_pass_for_a_new_night(
-    change: list[str], sandbox: Sandbox, run: Run, load: Run, folder: Path
-) -> None:
+def test_again_refuses_other_settings(change: list[str], sandbox: Sandbox, run: Run, load: Run) -> None:
     """An unfinished run of another command is not given up by accident: exit 2, as without --again."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
-    (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+    Path("a.csv").write_text(FIVE.replace("205", "206"))
     given = ("--from", "contacts", "--to", "companies", *change)
     assert run("load", "a.csv", *given, "--again", "20h").code == 2
-    assert not list(folder.glob("a.2*"))
+    assert not names("a.2*")
 
 
-def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(hubspot: Run, load: Run, folder: Path) -> None:
+def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(hubspot: Run, load: Run) -> None:
     """Nothing of it was sent, and its journal is the only copy of the old file."""
-    (folder / "a.csv").write_text(FIVE)
+    Path("a.csv").write_text(FIVE)
     with hubspot(faults=[{"fault": "401", "times": 1}]):
         assert load("a.csv").code == 3
-        (folder / "a.csv").write_text(FIVE.replace("205", "206"))
+        Path("a.csv").write_text(FIVE.replace("205", "206"))
         done = load("a.csv", "--again", "20h")
     assert done.code == 0
     assert "5 of its 5 rows were never sent" in done.err.replace("\n", " ")
-    assert len(list(folder.glob("a.2*.journal"))) == 1
+    assert len(names("a.2*.journal")) == 1
 
 
 def test_a_run_that_was_taken_back_is_not_loaded_again_by_itself(sandbox: Sandbox, load: Run, run: Run) -> None:

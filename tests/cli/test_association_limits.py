@@ -98,7 +98,7 @@ def portal(*limits: dict[str, Any], held: tuple[int, ...] = (), type_id: int = 2
          "rows of the far end", "one object type", "a primary moves", "a primary moves, from the far end", "just fits",
          "another pair"],
 )  # fmt: skip
-def test_a_limit_is_kept_before_anything_is_sent(
+def test_rows_over_a_limit_are_rejected(
     rows: str, there: dict[str, Any], found: list[tuple[str, str]], says: str, run: Run, hubspot: Run
 ) -> None:
     """The first rows go as far as there is room, in the file's order; the others are rejected, with both numbers."""
@@ -131,7 +131,7 @@ LABELS = {"status": "error", "message": "No more than 50 association types are a
         ("put", "437", LABELS, "as many association labels as HubSpot allows"),
     ],
 )
-def test_hubspots_own_refusal_for_a_limit_has_a_reason_of_its_own(
+def test_hubspots_refusal_for_a_limit_is_explained(
     method: str, status: str, body: dict[str, str], says: str, load: Run, hubspot: Run
 ) -> None:
     """On the screen, too, beside other failures of the same category, and when the finished run is looked at again."""
@@ -163,7 +163,7 @@ def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(run: Run, hu
         ({"fault": "401", "route": "batch/read", "nth": [2]}, ""),
     ],
 )
-def test_a_load_that_ends_while_limits_are_held_against_the_portal_counts_each_row_once(
+def test_a_load_stopped_at_limits_counts_each_row_once(
     fault: dict[str, Any], rejected: str, run: Run, hubspot: Run
 ) -> None:
     """Whatever was rejected until then; the next command goes on."""

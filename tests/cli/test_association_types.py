@@ -57,9 +57,7 @@ def type_ids(sandbox: Sandbox, *ends: str | int) -> set[int]:
 
 
 @CALLED
-def test_two_primary_companies_of_one_contact_are_rejected_from_either_end(
-    near: str, far: str, run: Run, renamed: Run
-) -> None:
+def test_two_primary_companies_of_one_contact_are_rejected(near: str, far: str, run: Run, renamed: Run) -> None:
     """Neither is sent, whatever the portal calls the label; another contact's primary company is."""
     rows = f"companies,201,contacts,101,{far}\ncompanies,202,contacts,101,{far}\n"
     rows += f"companies,201,contacts,103,{far}\ncontacts,103,companies,202,{near}\ncompanies,201,contacts,102,{far}\n"
@@ -254,7 +252,7 @@ MANAGER = {"label": "Manager", "inverse_label": "Employee", "type_id": 20, "inve
     ],
     ids=["both ends", "mixed", "there already", "beside a paired label", "a paired label"],
 )
-def test_a_label_that_reads_the_same_from_both_ends_is_one_association(
+def test_rows_from_both_ends_are_one_association(
     rows: str, there: Any, statuses: list[str], sent: dict[tuple[int, int], set[int]], run: Run, hubspot: Run
 ) -> None:
     """Rows of both ends are one pair and one request; of a paired label the two ends say different things."""
@@ -293,9 +291,7 @@ def test_a_label_that_reads_the_same_from_both_ends_is_one_association(
         ),
     ],
 )
-def test_where_there_is_no_association_type_at_all_the_message_says_so(
-    cells: str, reason: str, says: str, run: Run, hubspot: Run
-) -> None:
+def test_no_association_type_at_all_is_said(cells: str, reason: str, says: str, run: Run, hubspot: Run) -> None:
     """It offers no label and no type id of a direction that has none."""
     header = "object_type,object_id,to_object_type,to_object_id,association_type_id,label\n"
     Path("a.csv").write_text(f"{header}contacts,101,products,201,{cells}\n")
@@ -378,9 +374,7 @@ def test_rows_with_a_shared_name_are_rejected_alone(run: Run, hubspot: Run) -> N
 
 
 @pytest.mark.parametrize("options", [(), ("--label", "Boss")])
-def test_where_custom_objects_cannot_be_listed_hubspot_judges_their_names(
-    options: tuple[str, ...], run: Run, hubspot: Run
-) -> None:
+def test_names_of_hidden_custom_objects_go_to_hubspot(options: tuple[str, ...], run: Run, hubspot: Run) -> None:
     """One that it does not know ends the command, which says to check the object types."""
     Path("a.csv").write_text(IDS)
     with hubspot(portal=OWN, faults=[{"fault": "403", "route": "schemas"}]) as sandbox:
@@ -395,7 +389,7 @@ def test_where_custom_objects_cannot_be_listed_hubspot_judges_their_names(
 @pytest.mark.parametrize(
     ("options", "code"), [(("--type-id", "279"), 0), (("--label", "Primary"), 0), (("--label", "Boss"), 3)]
 )
-def test_a_token_that_only_writes_loads_hubspots_own_types(
+def test_a_token_that_only_writes_loads_default_types(
     options: tuple[str, ...], code: int, load: Run, hubspot: Run
 ) -> None:
     """They stand in HubSpot's table; a label of the portal's own must be read, and the command says which scope."""
@@ -410,9 +404,7 @@ def test_a_token_that_only_writes_loads_hubspots_own_types(
 @pytest.mark.parametrize(
     "rows", [("Primary", "Boss"), ("Boss", "Primary"), ("", "Primary", "No such label", "Primary")]
 )
-def test_one_row_that_needs_the_labels_stops_the_file_until_they_can_be_read(
-    rows: tuple[str, ...], existing: str, run: Run, hubspot: Run
-) -> None:
+def test_one_row_with_a_label_needs_the_labels(rows: tuple[str, ...], existing: str, run: Run, hubspot: Run) -> None:
     """Nothing is sent and no row is rejected: without the labels nobody knows what it asks for."""
     lines = "".join(f"contacts,{101 + place},companies,201,{label}\n" for place, label in enumerate(rows))
     Path("a.csv").write_text(HEADER + lines)

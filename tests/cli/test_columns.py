@@ -50,7 +50,7 @@ def planned(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str
         ("Record ID,Record ID - Company", CONTACTS, "Record ID", "Record ID - Company"),
     ],
 )  # fmt: skip
-def test_ids_are_found_by_the_name_of_their_object_type(
+def test_ids_are_found_by_object_type(
     header: str, options: tuple[str, ...], first: str, second: str, planned: Run
 ) -> None:
     """`--from` and `--to` say which end is which; a `Record ID` column stays what it is."""
@@ -76,7 +76,7 @@ def test_ids_are_found_by_the_name_of_their_object_type(
         ("object_id,to_object_id,labels,Association labels", CONTACTS, ["2 columns could be the label"]),
     ],
 )  # fmt: skip
-def test_what_is_missing_is_said_with_the_options_to_add(
+def test_missing_columns_are_said_with_the_options(
     header: str, options: tuple[str, ...], said: list[str], run: Run
 ) -> None:
     """In the words of the file and of the command, ready to be copied."""
@@ -199,7 +199,7 @@ def test_an_export_with_type_ids_of_associations_is_read_with_their_categories(p
         ("from_id,to_id,Role", ["--column", "association_category="], "--column label="),
     ],
 )
-def test_a_warning_about_a_column_names_the_option_that_ends_it(
+def test_a_warning_names_the_option_that_ends_it(
     header: str, columns: list[str], advice: str, run: Run, sandbox: Sandbox
 ) -> None:
     """With it the same file is loaded, also with `--strict`, and the same columns are read."""
@@ -253,9 +253,7 @@ def test_a_category_column_of_another_kind_is_said_to_be_so(run: Run, sandbox: S
         ("Parent Company IDs", "companies", "14"),
     ],
 )
-def test_a_column_of_an_export_whose_header_is_the_label_is_read_with_it(
-    header: str, to: str, type_id: str, planned: Run
-) -> None:
+def test_a_header_of_an_export_may_be_a_label(header: str, to: str, type_id: str, planned: Run) -> None:
     """HubSpot's own labels as a company has them, by type id; a blank cell asks for nothing, and it is said."""
     found = planned(f"Record ID,Name,{header}\n1,Acme,2\n4,Beta,\n", "--from", "companies")
     (kind,) = found["kinds"]

@@ -8,7 +8,7 @@ import pytest
 import loader
 from loader.errors import UsageError
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines
+from tests.cli.conftest import Run, lines, names
 
 FIFTY = [{"from": "deals", "to": "companies", "label": f"Label {number}"} for number in range(50)]
 PORTAL = {
@@ -74,9 +74,7 @@ def test_a_paired_label_reads_differently_from_its_two_ends(run: Run, hubspot: R
         (("contacts", "companies", "  "), "the label is blank"),
     ],
 )
-def test_a_label_that_cannot_be_made_is_exit_2_in_one_sentence(
-    run: Run, hubspot: Run, words: tuple[str, ...], says: str
-) -> None:
+def test_a_label_that_cannot_be_made_is_exit_2(run: Run, hubspot: Run, words: tuple[str, ...], says: str) -> None:
     with hubspot(portal=PORTAL) as sandbox:
         before = labels_of(sandbox)
         done = run("create-label", *words)
@@ -201,14 +199,14 @@ def test_a_label_of_the_other_end_is_not_made(load: Run, hubspot: Run) -> None:
     assert {line["status"] for line in lines("a.results.csv")} == {"rejected"}
 
 
-def test_a_load_whose_label_is_refused_sends_nothing(load: Run, run: Run, hubspot: Run, folder: Path) -> None:
+def test_a_load_whose_label_is_refused_sends_nothing(load: Run, run: Run, hubspot: Run) -> None:
     """Exit 2 with HubSpot's reason, and no file is changed."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n2,12,One more\n")
+    Path("a.csv").write_text("from_id,to_id,label\n1,11,\n2,12,One more\n")
     with hubspot(portal=PORTAL) as sandbox:
         done = run("load", "a.csv", "--from", "deals", "--to", "companies", "--create-labels")
         assert not sandbox.portal.pairs()
     assert (done.code, "No more than 50 association types" in done.err) == (2, True)
-    assert [path.name for path in folder.iterdir()] == ["a.csv"]
+    assert names() == ["a.csv"]
 
 
 def test_an_option_that_names_a_new_label_is_no_mistake_then(load: Run, sandbox: Sandbox) -> None:

@@ -98,7 +98,7 @@ def portal() -> Iterator[Sandbox]:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ALL)
-def test_each_sample_ends_with_exactly_its_counts_and_rejects(
+def test_each_sample_has_its_counts_and_rejects(
     name: str, portal: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mistakes in a sample are found, each in its row, and every other row is created."""
@@ -121,9 +121,7 @@ def test_each_sample_ends_with_exactly_its_counts_and_rejects(
 
 
 @pytest.mark.slow
-def test_what_has_gone_from_the_second_nights_export_goes(
-    portal: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_second_night_removes_what_has_gone(portal: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Companies that have gone from a cell, and those of a contact that has none any more; wrong rows are exempt."""
     portal.reset()
     monkeypatch.setenv("HUBSPOT_BASE_URL", portal.url)

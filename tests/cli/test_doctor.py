@@ -140,7 +140,7 @@ STATES = {
 
 @pytest.mark.slow_after(6)
 @pytest.mark.parametrize("name", STATES)
-def test_each_state_has_its_line_and_its_exit_code(
+def test_each_state_has_its_line_and_exit_code(
     name: str, run: Run, hubspot: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And everything else is looked at all the same; nothing is written to HubSpot, and the token is nowhere."""
@@ -167,9 +167,7 @@ def test_each_state_has_its_line_and_its_exit_code(
         assert {(each.method, each.route) for each in sandbox.requests} <= reads
 
 
-def test_each_finding_is_shown_as_soon_as_it_is_there(
-    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_finding_is_shown_at_once(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes later may take its time, or be a bug."""
 
     def broken(_: Path) -> None:
@@ -220,7 +218,7 @@ def test_a_profile_is_examined(run: Run, sandbox: Sandbox, monkeypatch: pytest.M
     [("nfs4", "a", "nfs4"), ("cifs", "a", "cifs"), ("9p", "a", "9p"), ("fuse.sshfs", "a/b", "fuse.sshfs"),
      ("ext4", "a", ""), ("nfs4", "local/a", ""), ("nfs4", "../else", "")],
 )  # fmt: skip
-def test_the_mount_of_a_folder_is_the_nearest_above_it(
+def test_the_nearest_mount_above_a_folder_counts(
     kind: str, place: str, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A local disk may be mounted under a network share, and a share's name may begin like another folder's."""

@@ -107,9 +107,7 @@ def test_another_sheet_with_such_a_cell_is_counted_as_filled(sandbox: Sandbox, l
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("rows", [3, 400], ids=["in a small file", "in a large one"])
-def test_cells_of_an_old_workbook_that_cannot_be_read_cost_at_most_their_rows(
-    rows: int, sandbox: Sandbox, load: Run
-) -> None:
+def test_unreadable_cells_of_an_old_workbook_cost_their_rows(rows: int, sandbox: Sandbox, load: Run) -> None:
     """In a note they cost nothing, in an id the row; small files lie in other sectors than large ones."""
     book = xlwt.Workbook()
     sheet = book.add_sheet("Sheet", cell_overwrite_ok=True)

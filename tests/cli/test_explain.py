@@ -23,9 +23,7 @@ from tests.cli.conftest import Run
         ("RECORD_NOT_FOUND", "no record with this value", "may help"),
     ],
 )
-def test_a_code_is_explained_in_sentences(
-    run: Run, monkeypatch: pytest.MonkeyPatch, code: str, says: str, again: str
-) -> None:
+def test_a_code_is_explained(run: Run, monkeypatch: pytest.MonkeyPatch, code: str, says: str, again: str) -> None:
     """In capitals or not, by its status alone, without a token and without a connection."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     done = run("explain", code)

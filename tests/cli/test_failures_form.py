@@ -13,7 +13,7 @@ import pytest
 from loader.record import workbook
 from loader.record.workbook import LONGEST_CELL, WorkbookWriter
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines
+from tests.cli.conftest import Run, lines, names
 
 ODD = ["=1+1", " a ", "a\r\nb", "_x0041_", "\x01", "é😀", "<&>\"'", "0018259732943", "\ufffe"]
 
@@ -27,23 +27,21 @@ def make_workbook(path: Path, *rows: tuple[Any, ...], title: str = "Links") -> N
     book.save(path)
 
 
-def test_the_failures_of_a_lone_workbook_are_a_workbook_of_text(
-    sandbox: Sandbox, load: Run, run: Run, folder: Path
-) -> None:
+def test_the_failures_of_a_workbook_are_a_workbook_of_text(sandbox: Sandbox, load: Run, run: Run) -> None:
     """An id that is corrected there keeps all its digits, nothing in it runs, and the next command loads it."""
     notes = ["x" * 10, "2026-11-28"]
     rows = [(1, "9" * 25, note) for note in notes]
-    make_workbook(folder / "a.xlsx", ("from_id", "to_id", "note"), (1, 2, "good"), *rows)
+    make_workbook(Path("a.xlsx"), ("from_id", "to_id", "note"), (1, 2, "good"), *rows)
     done = load("a.xlsx", "--sheet", "Links")
-    assert (done.code, sorted(path.name for path in folder.glob("*failures*"))) == (1, ["a.failures.xlsx"])
-    book = openpyxl.load_workbook(folder / "a.failures.xlsx")
+    assert (done.code, names("*failures*")) == (1, ["a.failures.xlsx"])
+    book = openpyxl.load_workbook(Path("a.failures.xlsx"))
     header, *cells = book["Links"].iter_rows(max_col=10)
     assert [cell.value for cell in header][:5] == ["from_id", "to_id", "note", "_input", "_row"]
     assert {(cell.data_type, cell.number_format) for row in cells for cell in row if cell.value} == {("s", "@")}
     assert "is larger than" in str(cells[0][7].value)
     for row, (first, *_) in enumerate(cells, start=2):
         first.value, book["Links"][f"B{row}"].value = "25310007160", f"1825973294{row}"
-    book.save(folder / "a.failures.xlsx")
+    book.save(Path("a.failures.xlsx"))
     (following,) = (line for line in done.err.splitlines() if line.startswith("Next: "))
     assert run(*shlex.split(following.removeprefix("Next: "))[1:]).code == 0
     assert {line["object_id"] for line in lines("a.failures.results.csv")} == {"25310007160"}
@@ -52,7 +50,7 @@ def test_the_failures_of_a_lone_workbook_are_a_workbook_of_text(
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^"])
-def test_a_text_keeps_its_delimiter_and_its_mark(
+def test_failures_keep_the_delimiter_and_the_bom(
     mark: bytes, delimiter: str, sandbox: Sandbox, load: Run, run: Run
 ) -> None:
     """So that the program that opened the input shows the failures in the same columns; the next command reads it."""
@@ -72,7 +70,7 @@ def test_a_text_keeps_its_delimiter_and_its_mark(
     assert (again.code, line["to_object_id"]) == (1, "x")
 
 
-def test_windows_text_gets_a_mark(sandbox: Sandbox, load: Run) -> None:
+def test_failures_of_windows_text_get_a_bom(sandbox: Sandbox, load: Run) -> None:
     """The failures are UTF-8: without it, Excel would show other letters than in the input."""
     Path("a.csv").write_bytes("from_id;to_id;Straße\n1;x;Müller\n".encode("cp1252"))
     assert load("a.csv").code == 1
@@ -81,33 +79,33 @@ def test_windows_text_gets_a_mark(sandbox: Sandbox, load: Run) -> None:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["b.xlsx", "b.XLSX"])
-def test_a_workbook_can_be_asked_for(name: str, sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_workbook_can_be_asked_for(name: str, sandbox: Sandbox, load: Run) -> None:
     """What no workbook wrote stays; what a load wrote there makes way with a date."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,x\n")
-    make_workbook(folder / name, ("from_id", "to_id"), (1, 2))
-    before = (folder / name).read_bytes()
+    Path("a.csv").write_text("from_id,to_id\n1,x\n")
+    make_workbook(Path(name), ("from_id", "to_id"), (1, 2))
+    before = Path(name).read_bytes()
     done = load("a.csv", "--failures", name)
-    assert (done.code, (folder / name).read_bytes()) == (2, before)
-    (folder / name).unlink()
+    assert (done.code, Path(name).read_bytes()) == (2, before)
+    Path(name).unlink()
     assert load("a.csv", "--failures", name).code == 1
-    first = (folder / name).read_bytes()
-    (folder / "c.csv").write_text("from_id,to_id\n1,y\n")
+    first = Path(name).read_bytes()
+    Path("c.csv").write_text("from_id,to_id\n1,y\n")
     assert load("c.csv", "--failures", name).code == 1
-    (kept,) = folder.glob(f"c.2*{name}")
+    (kept,) = Path().glob(f"c.2*{name}")
     assert kept.read_bytes() == first
-    assert openpyxl.load_workbook(folder / name).active["B2"].value == "y"
+    assert openpyxl.load_workbook(Path(name)).active["B2"].value == "y"
 
 
-def test_failures_in_another_format_make_way_too(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_failures_in_another_format_make_way_too(sandbox: Sandbox, load: Run) -> None:
     """A run of the same name that reads a workbook leaves no failures of the run before it beside its own."""
-    (folder / "a.csv").write_text("from_id,to_id\n1,x\n")
+    Path("a.csv").write_text("from_id,to_id\n1,x\n")
     assert load("a.csv", "--results", "night.csv").code == 1
-    old = (folder / "night.failures.csv").read_bytes()
-    make_workbook(folder / "a.xlsx", ("from_id", "to_id"), (1, "y"))
+    old = Path("night.failures.csv").read_bytes()
+    make_workbook(Path("a.xlsx"), ("from_id", "to_id"), (1, "y"))
     assert load("a.xlsx", "--results", "night.csv").code == 1
-    assert (folder / "night.failures.xlsx").exists()
-    assert not (folder / "night.failures.csv").exists()
-    (kept,) = folder.glob("night.2*.failures.csv")
+    assert Path("night.failures.xlsx").exists()
+    assert not Path("night.failures.csv").exists()
+    (kept,) = Path().glob("night.2*.failures.csv")
     assert kept.read_bytes() == old
 
 

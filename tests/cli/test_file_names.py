@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, contents, summary
+from tests.cli.conftest import Run, contents, names, summary
 
 NAMES = {
     "a dash": b"-x.csv",
@@ -20,18 +20,18 @@ NAMES = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("case", NAMES)
-def test_the_next_command_works_when_pasted(case: str, sandbox: Sandbox, run: Run, paste: Run, folder: Path) -> None:
+def test_the_next_command_works_when_pasted(case: str, sandbox: Sandbox, run: Run, paste: Run) -> None:
     """The failures file that it names is found; status shows the same command, and a glob knows the run's files."""
     name = os.fsdecode(NAMES[case])
-    (folder / name).write_text("from_id,to_id\n101,201\nx,202\n")
+    Path(name).write_text("from_id,to_id\n101,201\nx,202\n")
     assert run("load", "--from", "contacts", "--to", "companies", "--rate", "9999/1", "--", name).code == 1
-    (first,) = folder.glob("*.summary.json")
+    (first,) = Path().glob("*.summary.json")
     command = summary(first.name)["next_command"]
     assert command.isprintable()
     assert command in "".join(run("status").out.split("\n"))
     assert paste(command).code == 1
     results = name.removesuffix(".csv") + ".failures.results.csv"
-    assert [file.name for file in folder.glob("*.failures.results.csv")] == [results]
+    assert names("*.failures.results.csv") == [results]
     planned = run("plan", "*.csv", "--from", "contacts", "--to", "companies")
     assert "writtenbyearlierruns" in "".join(planned.out.split())
 
@@ -47,9 +47,7 @@ def test_a_file_whose_name_is_taken_for_an_option_is_named_as_it_must_be_written
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("length", [223, 224, 255])
-def test_a_name_that_is_too_long_is_refused_before_anything_is_written(
-    length: int, sandbox: Sandbox, load: Run
-) -> None:
+def test_a_name_that_is_too_long_is_refused(length: int, sandbox: Sandbox, load: Run) -> None:
     """It is a mistake of usage; a shorter --results helps, and two nights in a row work."""
     name = "x" * (length - 4) + ".csv"
     Path(name).write_text("from_id,to_id\n101,201\n")

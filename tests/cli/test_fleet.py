@@ -31,7 +31,9 @@ from loader.run.schema import schema
 from loader.sandbox import ManyPortals, Sandbox, ServerThread
 from loader.show import screen
 from loader.show.fleet_table import FleetTable
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, names
+
+Portals = dict[str, Sandbox]
 
 NAMES = ("acme", "beta", "coral", "delta")
 
@@ -39,7 +41,7 @@ ROWS = {"acme": 3, "beta": 40, "coral": 5, "delta": 6}
 
 
 @pytest.fixture
-def portals(folder: Path, in_threads: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sandbox]]:
+def portals(folder: Path, in_threads: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Portals]:
     """A fleet of four accounts: a row of coral is wrong, and delta's token is."""
     found = {name: Sandbox({"portal_id": 1001 + number}) for number, name in enumerate(NAMES)}
     with ServerThread(ManyPortals({f"canary-of-{name}": found[name] for name in NAMES})) as many:
@@ -69,7 +71,7 @@ def fleet(*names: str, results: str = "runs/") -> str:
     return "\n".join([f'results = "{results}"', *tables])
 
 
-def test_each_account_has_its_results_and_all_have_one_summary(portals: dict[str, Sandbox], run: Run) -> None:
+def test_each_account_has_its_results_and_all_have_one_summary(portals: Portals, run: Run) -> None:
     """An account that fails stops no other; the same command again sends nothing for those that are finished."""
     done = run("fleet", "run", "FLEET.toml", "--portals-at-once", "2")
     assert done.code == 3, done.err
@@ -108,7 +110,7 @@ def test_each_account_has_its_results_and_all_have_one_summary(portals: dict[str
     assert "3 jobs had nothing left to do" in again.err
 
 
-def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sandbox], run: Run) -> None:
+def test_what_is_wrong_is_refused_before_anything_begins(portals: Portals, run: Run) -> None:
     """One sentence each, with the file, the account and the key."""
     Path("unknown.toml").write_text(f'raet = "9/1"\n{job("acme.csv")}')
     Path("empty.toml").write_text('rate = "9/1"\n')
@@ -152,7 +154,7 @@ def test_what_is_wrong_is_refused_before_anything_begins(portals: dict[str, Sand
     assert sum(each.count() for each in portals.values()) == 0
 
 
-def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox], run: Run) -> None:
+def test_programs_get_events_and_figures_by_account(portals: Portals, run: Run) -> None:
     """With --json nothing but objects of the schema (see `run`), the last of which is the summary."""
     Path("FLEET.toml").write_text(fleet("acme", "coral", "delta"))
     options = ("--json", "--quiet", "--metrics-file", "fleet.prom")
@@ -188,7 +190,7 @@ def test_programs_get_events_and_figures_by_account(portals: dict[str, Sandbox],
     }  # fmt: skip
 
 
-def test_a_job_that_is_removed_before_it_is_finished_is_mentioned(portals: dict[str, Sandbox], run: Run) -> None:
+def test_a_job_that_is_removed_before_it_is_finished_is_mentioned(portals: Portals, run: Run) -> None:
     """Nobody would finish it; one that was finished may go without a word."""
     Path("part.toml").write_text(f"limit = 1\n{job('beta.csv')}")
     Path("whole.toml").write_text(job("beta.csv"))
@@ -247,7 +249,7 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     return replaced
 
 
-def test_the_account_that_takes_longest_begins_first(portals: dict[str, Sandbox], run: Run, workers: Workers) -> None:
+def test_the_account_that_takes_longest_begins_first(portals: Portals, run: Run, workers: Workers) -> None:
     """What is not known may be the longest; else it is rows over what the account's limit lets through."""
     Path("acme.toml").write_text(job("memory://far/away.csv"))
     Path("delta.toml").write_text(f'rate = "1/10"\n{job("delta.csv")}')
@@ -256,8 +258,8 @@ def test_the_account_that_takes_longest_begins_first(portals: dict[str, Sandbox]
     assert begun == ["acme", "delta", "beta", "coral"]
 
 
-def test_an_account_whose_quota_is_spent_has_another_turn(
-    portals: dict[str, Sandbox], run: Run, workers: Workers, monkeypatch: pytest.MonkeyPatch
+def test_an_account_waits_for_its_quota(
+    portals: Portals, run: Run, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With --wait-for-quota, once it has reset; without, it is left to the same command on another day."""
     monkeypatch.setattr(at_work, "AFTER_RESET", timedelta())
@@ -271,9 +273,7 @@ def test_an_account_whose_quota_is_spent_has_another_turn(
     assert len(begun) == 2
 
 
-def test_a_pipe_has_lines_that_count_all_accounts(
-    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_in_a_pipe_counts_all_accounts(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the first one; and an input without rows is no job that was finished before."""
     monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
     Path("beta.csv").write_text("Record ID,to_object_id\n")
@@ -297,7 +297,7 @@ def test_what_is_no_scheduler_is_refused(scheduler: str, run: Run, monkeypatch: 
     assert ("no Dask scheduler answers there" if scheduler else "--scheduler is blank") in done.err
 
 
-def test_results_below_a_file_are_refused_with_the_reason(portals: dict[str, Sandbox], run: Run) -> None:
+def test_results_below_a_file_are_refused_with_the_reason(portals: Portals, run: Run) -> None:
     """The system's own words say more than the name of an exception."""
     Path("FLEET.toml").write_text(fleet("acme", results="acme.csv/runs"))
     done = run("fleet", "status", "FLEET.toml")
@@ -305,9 +305,7 @@ def test_results_below_a_file_are_refused_with_the_reason(portals: dict[str, San
     assert "the shared folder cannot be used (Not a directory)" in done.err
 
 
-def test_a_scheduler_that_is_gone_ends_the_fleet_with_a_summary(
-    portals: dict[str, Sandbox], run: Run, workers: Workers
-) -> None:
+def test_a_lost_scheduler_ends_the_fleet_with_a_summary(portals: Portals, run: Run, workers: Workers) -> None:
     """What its workers do by then is in their own files, and the same command continues."""
 
     def lost(order: Order) -> PortalEnd:
@@ -322,7 +320,7 @@ def test_a_scheduler_that_is_gone_ends_the_fleet_with_a_summary(
     assert {each["exit_code"] for each in summary["portals"]} == {None}
 
 
-def test_ctrl_c_lets_every_worker_finish_its_requests(portals: dict[str, Sandbox], run: Run) -> None:
+def test_ctrl_c_lets_every_worker_finish_its_requests(portals: Portals, run: Run) -> None:
     """The summary says what was done, the exit code that it was interrupted; the same command continues."""
     Path("twelve.csv").write_text("Record ID,to_object_id\n" + "".join(f"{row},{row}\n" for row in range(1, 13)))
     for name in ("acme", "beta"):
@@ -363,16 +361,16 @@ class Bucket(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types.
         return found
 
 
-def test_results_may_be_at_an_address(portals: dict[str, Sandbox], run: Run, folder: Path) -> None:
+def test_results_may_be_at_an_address(portals: Portals, run: Run) -> None:
     """Nothing is left on this machine but what was there before."""
     fsspec.register_implementation("r2", Bucket, clobber=True)
-    before = {path.name for path in folder.iterdir()}
-    (folder / "FLEET.toml").write_text(fleet("acme", results=f"r2://fleet-{os.getpid()}/runs/"))
+    before = set(names())
+    Path("FLEET.toml").write_text(fleet("acme", results=f"r2://fleet-{os.getpid()}/runs/"))
     done = run("fleet", "run", "FLEET.toml")
     assert done.code == 0, done.err
-    assert {path.name for path in folder.iterdir()} == before
-    names = {name.rpartition("/runs/")[2] for name in Bucket.store}
-    assert {"fleet.summary.json", "fleet.report.html", "acme/acme.results.csv", "acme/acme.report.html"} <= names
+    assert set(names()) == before
+    written = {name.rpartition("/runs/")[2] for name in Bucket.store}
+    assert {"fleet.summary.json", "fleet.report.html", "acme/acme.results.csv", "acme/acme.report.html"} <= written
     assert run("fleet", "status", "FLEET.toml").out.startswith("acme: done")
 
 
@@ -403,7 +401,7 @@ def test_the_live_table_fits_the_terminal() -> None:
         assert (f"and {25 - len(shown[1:])} more" in lines[-1]) == (height == 14)
 
 
-def test_python_has_a_report_of_all_accounts(portals: dict[str, Sandbox]) -> None:
+def test_python_has_a_report_of_all_accounts(portals: Portals) -> None:
     """`fleet` and `fleet_sync` do what the command does; errors name keywords."""
     Path("FLEET.toml").write_text(fleet("acme", "coral"))
     report = loader.fleet_sync(Path("FLEET.toml").absolute(), portals_at_once=2)

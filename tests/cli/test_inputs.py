@@ -26,9 +26,7 @@ ROW = "from_id,to_id\n101,201\n"
         ("mixed.csv.zip", "mixed.results.csv"),
     ],
 )
-def test_results_are_named_after_the_first_input_in_the_working_folder(
-    name: str, results: str, sandbox: Sandbox, load: Run
-) -> None:
+def test_results_are_named_after_the_first_input(name: str, results: str, sandbox: Sandbox, load: Run) -> None:
     """The stem, without endings; not where the input lies."""
     path = Path(name)
     path.parent.mkdir(exist_ok=True)
@@ -47,9 +45,7 @@ def test_results_are_named_after_the_first_input_in_the_working_folder(
 @pytest.mark.parametrize(
     ("results", "stem"), [("mixed.results.csv", "mixed"), ("r.csv", "r"), ("x.y.jsonl", "x.y"), ("r.results", "")]
 )
-def test_the_stem_is_the_name_without_its_ending_and_without_results(
-    results: str, stem: str, sandbox: Sandbox, load: Run
-) -> None:
+def test_the_stem_of_the_results_names_the_other_files(results: str, stem: str, sandbox: Sandbox, load: Run) -> None:
     """The journal and the others lie beside the results."""
     Path("a.csv").write_text(ROW)
     Path("out").mkdir()
@@ -68,9 +64,7 @@ def test_standard_input_is_read_as_csv(sandbox: Sandbox, load: Run, monkeypatch:
     assert [line["input"] for line in lines("stdin.results.csv")] == ["-"]
 
 
-def test_another_format_of_standard_input_is_named(
-    sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_format_says_what_standard_input_is(sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON lines, with the first record as row 2."""
     Path("piped").write_text('{"from_id": "9007199254740993", "to_id": 201}\n')
     with Path("piped").open() as stream:

@@ -125,9 +125,7 @@ def test_dated_versions_have_paths_of_their_own(listed: Run, hubspot: Run, versi
         (("contacts",), "Missing argument 'TO'"),
     ],
 )
-def test_a_name_that_cannot_be_settled_is_exit_2_in_one_sentence(
-    run: Run, hubspot: Run, words: tuple[str, ...], says: str
-) -> None:
+def test_an_unknown_object_type_is_exit_2(run: Run, hubspot: Run, words: tuple[str, ...], says: str) -> None:
     with hubspot(portal=PORTAL):
         done = run("labels", *words)
     assert done.code == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, until
+from tests.cli.conftest import Run, names, until
 
 ROWS = "from_id,to_id\n101,201\nx,202\n"
 TYPES = ("--from", "contacts", "--to", "companies", "--rate", "9999/1")
@@ -32,9 +32,7 @@ def gone() -> int:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_next_command_of_a_run_removes_what_a_killed_one_left(
-    name: str, sandbox: Sandbox, run: Run, gone: int
-) -> None:
+def test_the_next_command_removes_what_a_killed_one_left(name: str, sandbox: Sandbox, run: Run, gone: int) -> None:
     """Only what is the run's own, and only of processes that are gone; a finished run clears up, too."""
     command, kinds = COMMANDS[name]
     Path("a.csv").write_text(ROWS)
@@ -72,18 +70,14 @@ def test_a_parquet_file_half_written_is_removed(sandbox: Sandbox, run: Run, gone
 
 
 @pytest.mark.slow
-def test_a_load_that_was_killed_while_it_read_leaves_nothing_for_long(
-    sandbox: Sandbox, run: Run, start: Run, folder: Path
-) -> None:
+def test_the_next_load_removes_what_a_killed_load_left(sandbox: Sandbox, run: Run, start: Run) -> None:
     """SIGKILL, which nobody can hear; the next load of the run, of another input, has a clean folder."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(100, 200_100)))
+    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n" for n in range(100, 200_100)))
     killed = start("load", "a.csv", *TYPES, "--results", "r.csv")
-    until((folder / "r.journal-staging").exists)
+    until(Path("r.journal-staging").exists)
     killed.send(signal.SIGKILL)
     killed.wait()
-    assert (folder / "r.journal-staging").exists()
-    (folder / "b.csv").write_text("from_id,to_id\n101,201\n")
+    assert Path("r.journal-staging").exists()
+    Path("b.csv").write_text("from_id,to_id\n101,201\n")
     assert run("load", "b.csv", *TYPES, "--results", "r.csv").code == 0
-    assert sorted(path.name for path in folder.iterdir()) == [
-        *("a.csv", "b.csv", "r.csv", "r.journal", "r.summary.json")
-    ]
+    assert names() == [*("a.csv", "b.csv", "r.csv", "r.journal", "r.summary.json")]

@@ -19,7 +19,7 @@ FILES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
-def test_near_names_are_looked_for_a_hundred_times_at_most(
+def test_near_names_are_looked_for_100_times_at_most(
     hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """And a plan of hundreds of combinations can still be read."""

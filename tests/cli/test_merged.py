@@ -22,10 +22,10 @@ def portal(object_type: str, gone: int, survivor: int, *, known: bool = True) ->
     }
 
 
-def write(folder: Path, *, more: str = "") -> None:
+def write(*, more: str = "") -> None:
     """Write contacts 1001 and on, each with its own company, and rows of the test's own."""
     rows = "".join(f"{1001 + n},{500_001 + n}\n" for n in range(COUNT))
-    (folder / "in.csv").write_text(f"from_id,to_id\n{rows}{more}")
+    Path("in.csv").write_text(f"from_id,to_id\n{rows}{more}")
 
 
 @pytest.mark.slow_after(1)
@@ -40,11 +40,11 @@ def write(folder: Path, *, more: str = "") -> None:
         ("batch", False, "error", "contacts", 1007),
     ],
 )
-def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
-    hubspot: Run, load: Run, folder: Path, method: str, known: bool, no_associations: str, object_type: str, gone: int
+def test_a_merged_record_fails_its_own_rows(
+    hubspot: Run, load: Run, method: str, known: bool, no_associations: str, object_type: str, gone: int
 ) -> None:
     """Whichever end it is at; the others are created, and no request is made eight times."""
-    write(folder)
+    write()
     with hubspot(portal=portal(object_type, gone, 77, known=known), no_associations=no_associations) as sandbox:
         assert load("in.csv", "--method", method).code == 1
         assert sandbox.count("POST", "batch/read") + sandbox.count("POST", "batch/create") <= 30
@@ -59,11 +59,9 @@ def test_a_merged_record_fails_its_own_rows_and_names_the_survivor(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
-def test_a_file_with_the_merged_record_and_the_survivor_loads_the_survivors_rows(
-    hubspot: Run, load: Run, folder: Path, method: str
-) -> None:
+def test_rows_of_the_survivor_are_loaded(hubspot: Run, load: Run, method: str) -> None:
     """Both are in one reading, where HubSpot answers about the survivor only, or twice."""
-    write(folder, more="77,500007\n77,500008\n")
+    write(more="77,500007\n77,500008\n")
     with hubspot(portal=portal("contacts", 1007, 77)):
         assert load("in.csv", "--method", method).code == 1
     assert [line["from_id"] for line in lines("in.failures.csv")] == ["1007"]
@@ -73,9 +71,9 @@ def test_a_file_with_the_merged_record_and_the_survivor_loads_the_survivors_rows
     assert {("77", "500007"), ("77", "500008")} <= created
 
 
-def test_the_plan_says_which_records_are_merged(hubspot: Run, run: Run, folder: Path) -> None:
+def test_the_plan_says_which_records_are_merged(hubspot: Run, run: Run) -> None:
     """Those that are looked up, with the record that survives; for people and for programs."""
-    write(folder)
+    write()
     with hubspot(portal=portal("contacts", 1007, 77)):
         done = run("plan", "in.csv", "--from", "contacts", "--to", "companies")
         told = run("plan", "in.csv", "--from", "contacts", "--to", "companies", "--json").out
@@ -84,9 +82,9 @@ def test_the_plan_says_which_records_are_merged(hubspot: Run, run: Run, folder: 
     assert planned["merged"] == [{"object_type": "0-1", "record_id": "1007", "survivor": "77"}]
 
 
-def test_verify_and_undo_say_that_a_record_was_merged_since(hubspot: Run, load: Run, run: Run, folder: Path) -> None:
+def test_verify_and_undo_say_that_a_record_was_merged_since(hubspot: Run, load: Run, run: Run) -> None:
     """What they cannot read of it is not missing and not removed; the other rows are as always."""
-    write(folder)
+    write()
     with hubspot() as sandbox:
         assert load("in.csv", "--method", "batch").code == 0
         sandbox.portal._merged["0-1", 1007] = 77
@@ -125,9 +123,7 @@ def world(sandbox: Any) -> World:
     ("existing", "method"),
     [("merge", "put"), ("mirror", "batch"), ("merge", "batch"), ("mirror", "put"), ("replace", "put")],
 )
-def test_the_survivor_at_the_other_end_keeps_its_labels(
-    hubspot: Run, load: Run, run: Run, method: str, existing: str
-) -> None:
+def test_the_survivor_keeps_its_labels(hubspot: Run, load: Run, run: Run, method: str, existing: str) -> None:
     """HubSpot would write to its pair, which nobody has looked at; an undo finds all as it was."""
     Path("in.csv").write_text("from_id,to_id,label\n1,20,Champion\n1,23,Boss\n2,22,Boss\n3,20,Boss\n")
     merged = [{"type": "companies", "id": "20", "into": "21"}]
@@ -157,9 +153,7 @@ def test_the_survivor_of_a_contact_is_not_given_another_primary_company(hubspot:
     assert "nothing was sent: contact 1 was merged into 9" in lines("in.failures.csv")[0]["_error_message"]
 
 
-def test_nothing_is_taken_off_the_survivor_and_an_undo_puts_nothing_in_the_place_of_its_labels(
-    hubspot: Run, run: Run
-) -> None:
+def test_remove_and_undo_leave_the_survivor_alone(hubspot: Run, run: Run) -> None:
     """Whether the record was merged before the removal or since."""
     Path("in.csv").write_text("from_id,to_id,label\n1,20,Boss\n2,40,Boss\n2,50,Boss\n")
     types = ("--from", "contacts", "--to", "companies")

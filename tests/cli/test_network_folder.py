@@ -8,7 +8,7 @@ import pytest
 
 from loader import file_systems
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, Run, contents, lines
+from tests.cli.conftest import CONTACTS, Run, contents, lines, names
 
 
 @pytest.fixture
@@ -27,9 +27,7 @@ LOAD = ("load", "share/a.csv", *CONTACTS, "--results", "share/a.results.csv")
 LOCAL = ("--journal", "a.journal")
 
 
-def test_a_journal_on_a_network_file_system_is_refused_before_anything_is_sent(
-    share: Path, run: Run, sandbox: Sandbox
-) -> None:
+def test_a_journal_on_a_network_file_system_is_refused(share: Path, run: Run, sandbox: Sandbox) -> None:
     """By load, remove and undo, in a sentence with the way on; no file is written."""
     before = contents()
     for words in (LOAD, ("remove", *LOAD[1:], "--yes")):
@@ -40,9 +38,7 @@ def test_a_journal_on_a_network_file_system_is_refused_before_anything_is_sent(
     assert (contents(), sandbox.requests) == (before, [])
 
 
-def test_with_the_journal_on_a_local_disk_every_command_finds_the_run(
-    share: Path, run: Run, sandbox: Sandbox, folder: Path
-) -> None:
+def test_every_command_finds_a_local_journal(share: Path, run: Run, sandbox: Sandbox) -> None:
     """Load, resume, status, report, verify and undo; the files are beside the results, and nothing else is local."""
     first = run(*LOAD, *LOCAL, "--limit", "1")
     assert first.code == 0, first.err
@@ -62,12 +58,10 @@ def test_with_the_journal_on_a_local_disk_every_command_finds_the_run(
     assert not list(sandbox.portal.pairs())
     written = {"a.csv", "a.results.csv", "a.failures.csv", "a.summary.json", "a.verify.csv", "a.report.html"}
     assert {path.name for path in share.iterdir()} == written | {"a.undo.csv"}
-    assert {path.name for path in folder.iterdir()} == {"share", "mounts", "a.journal"}
+    assert set(names()) == {"share", "mounts", "a.journal"}
 
 
-def test_a_new_run_sets_the_earlier_ones_files_aside_in_both_folders(
-    share: Path, run: Run, sandbox: Sandbox, folder: Path
-) -> None:
+def test_a_new_run_renames_earlier_files_in_both_folders(share: Path, run: Run, sandbox: Sandbox) -> None:
     """And the earlier run is found by its journal's new name; the mended failures have a journal of their own."""
     done = run(*LOAD, "--journal", "night.journal")
     assert done.code == 1
@@ -75,7 +69,7 @@ def test_a_new_run_sets_the_earlier_ones_files_aside_in_both_folders(
     assert "--journal a.failures.journal" in follows
     (share / "a.csv").write_text("Record ID,to_object_id\n104,204\n")
     assert run(*LOAD, "--journal", "night.journal").code == 0
-    (earlier,) = folder.glob("a.2*.journal")
+    (earlier,) = Path().glob("a.2*.journal")
     (status,) = [json.loads(line) for line in run("status", str(earlier), "--json").out.splitlines()]
     assert Path(status["results"]).parent == share
     assert Path(status["results"]).is_file()

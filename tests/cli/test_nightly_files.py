@@ -11,7 +11,7 @@ import pytest
 
 from loader.journal import Journal
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, contents
+from tests.cli.conftest import Run, contents, names
 
 ROWS = "from_id,to_id\n101,201\nx,203\n"
 
@@ -43,79 +43,79 @@ def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox,
     assert Path("a.csv").read_text() == ROWS
 
 
-def _aged(folder: Path, days: int) -> None:
+def _aged(days: int) -> None:
     """Let the run that lies there have ended so long ago."""
-    with Journal(folder / "a.journal") as journal:
+    with Journal(Path("a.journal")) as journal:
         journal.remember(finished_at=(datetime.now(UTC) - timedelta(days=days)).isoformat())
 
 
 @pytest.fixture
-def nights(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> Run:
+def nights(sandbox: Sandbox, load: Run, run: Run) -> Run:
     """Load another file of the same name, as every night, and let that run have ended some days ago."""
     count = 0
 
     def night(*arguments: str, days: int = 0) -> Any:
         nonlocal count
         count += 1
-        (folder / "a.csv").write_text(f"from_id,to_id\n{count},201\nx,203\n")
+        Path("a.csv").write_text(f"from_id,to_id\n{count},201\nx,203\n")
         done = load("a.csv", *arguments)
         run("report", "a.results.csv")
-        _aged(folder, days)
+        _aged(days)
         return done
 
     return night
 
 
-def test_results_are_kept_for_so_many_days(nights: Run, folder: Path) -> None:
+def test_results_are_kept_for_so_many_days(nights: Run) -> None:
     """Those that ended longer ago are removed when the next run begins, with all that their journal names."""
     nights(days=40)
     nights(days=20)
     nights(days=10)
-    assert len(list(folder.glob("a.*Z*.journal"))) == 2
-    (folder / "a.20200101T000000Z.journal").write_text("a diary")
-    (folder / "a.20200101T000000Z.results.csv").write_text("somebody else's")
-    before = set(folder.iterdir())
+    assert len(names("a.*Z*.journal")) == 2
+    Path("a.20200101T000000Z.journal").write_text("a diary")
+    Path("a.20200101T000000Z.results.csv").write_text("somebody else's")
+    before = set(Path().iterdir())
     done = nights("--keep", "30")
-    gone = before - set(folder.iterdir())
+    gone = before - set(Path().iterdir())
     assert len({path.name.split(".")[1] for path in gone}) == 1
     assert {path.name.split(".", 2)[2] for path in gone} == {
         "journal", "results.csv", "failures.csv", "summary.json", "report.html"
     }  # fmt: skip
     assert "Deleted the files of runs that ended over 30 days ago: a." in " ".join(done.err.split())
-    assert (folder / "a.20200101T000000Z.results.csv").exists()
-    assert len([path for path in folder.glob("a.*Z*.results.csv") if "20200101" not in path.name]) == 2
+    assert Path("a.20200101T000000Z.results.csv").exists()
+    assert len([path for path in Path().glob("a.*Z*.results.csv") if "20200101" not in path.name]) == 2
 
 
-def test_without_keep_nothing_is_ever_removed(nights: Run, folder: Path) -> None:
+def test_without_keep_nothing_is_ever_removed(nights: Run) -> None:
     """And going on with a run removes nothing either."""
     nights(days=4000)
     nights()
-    assert len(list(folder.glob("a.*Z*.journal"))) == 1
+    assert len(names("a.*Z*.journal")) == 1
 
 
-def test_to_keep_runs_for_longer_than_the_calendar_has_days_is_to_keep_them(nights: Run, folder: Path) -> None:
+def test_to_keep_runs_for_longer_than_the_calendar_has_days_is_to_keep_them(nights: Run) -> None:
     nights(days=4000)
     assert nights("--keep", "1000000000").code == 1
-    assert len(list(folder.glob("a.*Z*.journal"))) == 1
+    assert len(names("a.*Z*.journal")) == 1
 
 
 @pytest.mark.slow
-def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run, folder: Path) -> None:
+def test_a_damaged_journal_of_an_earlier_run_is_left_alone(nights: Run) -> None:
     nights(days=40)
     nights()
-    (journal,) = folder.glob("a.*Z*.journal")
+    (journal,) = Path().glob("a.*Z*.journal")
     os.truncate(journal, 3000)
     nights("--keep", "1")
     assert journal.exists()
 
 
 @pytest.mark.slow
-def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None:
+def test_a_run_of_another_name_is_another_run(nights: Run) -> None:
     """`a` and `a.b` are two."""
     nights(days=40)
     nights()
-    (journal,) = folder.glob("a.*Z*.journal")
-    other = folder / journal.name.replace("a.", "a.b.", 1)
+    (journal,) = Path().glob("a.*Z*.journal")
+    other = Path(journal.name.replace("a.", "a.b.", 1))
     journal.rename(other)
     nights("--keep", "1")
     assert other.exists()
@@ -134,9 +134,7 @@ def test_a_run_of_another_name_is_another_run(nights: Run, folder: Path) -> None
         ("--metrics-file", "both.txt"),
     ],
 )
-def test_a_run_writes_no_metrics_and_no_log_over_its_own_files(
-    sandbox: Sandbox, load: Run, option: str, name: str
-) -> None:
+def test_metrics_and_log_do_not_overwrite_files_of_the_run(sandbox: Sandbox, load: Run, option: str, name: str) -> None:
     """Neither those that it is about to make: the journal is the only record of what was sent."""
     Path("a.csv").write_text(ROWS)
     other = {"--metrics-file": "--log-file", "--log-file": "--metrics-file"}[option]
@@ -165,25 +163,25 @@ def test_a_file_that_no_load_wrote_is_not_written_over_with_metrics(sandbox: San
     assert mine.read_text().startswith("# HELP association_loader_")
 
 
-def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: Run) -> None:
     """It makes way under a dated name, as an earlier run's does."""
-    (folder / "a.csv").write_text(ROWS)
-    (folder / "a.summary.json").write_text("mine")
+    Path("a.csv").write_text(ROWS)
+    Path("a.summary.json").write_text("mine")
     done = load("a.csv")
-    (kept,) = folder.glob("a.2*.summary.json")
+    (kept,) = Path().glob("a.2*.summary.json")
     assert (done.code, kept.read_text()) == (1, "mine")
     assert f"a.summary.json was there before this run and is kept as {kept.name}" in " ".join(done.err.split())
 
 
-def test_metrics_are_for_another_user_whatever_the_umask(sandbox: Sandbox, load: Run, folder: Path) -> None:
+def test_metrics_are_for_another_user_whatever_the_umask(sandbox: Sandbox, load: Run) -> None:
     """A scheduler's may be strict; all else that a load writes is for its owner only."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     before = os.umask(0o077)
     try:
         load("a.csv", "--metrics-file", "a.prom")
     finally:
         os.umask(before)
-    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.glob("a.*") if path.name != "a.csv"}
+    modes = {path.name: path.stat().st_mode & 0o777 for path in Path().glob("a.*") if path.name != "a.csv"}
     assert modes.pop("a.prom") == 0o644
     assert set(modes.values()) == {0o600}
 

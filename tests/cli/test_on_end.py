@@ -44,7 +44,7 @@ def noting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[
     return got
 
 
-def test_the_program_gets_the_summary_and_the_exit_code_and_no_secret(
+def test_the_program_gets_the_summary_and_no_secret(
     noting: Run, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, after load, verify, undo, remove and export; what it prints is on standard error."""
@@ -96,7 +96,7 @@ def test_the_program_runs_after_a_stop_and_not_where_nothing_began(noting: Run, 
         ("sh -c 'sleep 60 & wait'", "had not ended after 0.2 s and was killed"),
     ],
 )
-def test_whatever_becomes_of_the_program_is_a_warning(
+def test_a_program_that_fails_is_a_warning(
     program: str, said: str | None, noting: Run, sandbox: Sandbox, run: Run, monkeypatch: Any
 ) -> None:
     """Exit code, summary and standard output are those of the load; with --quiet and in the log, too."""

@@ -18,7 +18,7 @@ LEFT = "This app's user does not have the permission to edit associations."
         ({"message": "The user needs the Edit Associations permission.", "category": "FORBIDDEN"}, "put"),
     ],
 )
-def test_a_person_without_the_permission_is_said(hubspot: Run, load: Run, body: dict[str, str], method: str) -> None:
+def test_a_missing_permission_of_the_user_is_said(hubspot: Run, load: Run, body: dict[str, str], method: str) -> None:
     """Exit 3, no row failed, HubSpot's sentence and the way on; the token itself is in order."""
     Path("in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
     route = {"put": "pair", "batch": "batch/create"}[method]
@@ -34,9 +34,7 @@ USAGE = {"usageLimit": 250_000, "collectedAt": "2026-10-01T00:00:00Z", "fetchSta
 
 
 @pytest.mark.parametrize(("used", "known"), [(0, False), (1, True)])
-def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
-    hubspot: Run, load: Run, used: int, known: bool
-) -> None:
+def test_a_daily_usage_of_zero_is_not_trusted(hubspot: Run, load: Run, used: int, known: bool) -> None:
     """The usage page does not count a service key's requests: a reserve cannot be kept by it, and that is said."""
     Path("in.csv").write_text("from_id,to_id\n1,2\n")
     body = {"results": [{"name": "private-apps-api-calls-daily", **USAGE, "currentUsage": used}]}
@@ -53,9 +51,7 @@ def test_a_day_of_which_nothing_is_used_is_not_known_for_a_full_one(
         ("labels", {"message": "no", "category": "MISSING_SCOPES"}),
     ],
 )
-def test_a_key_that_may_only_write_is_refused_where_the_loader_reads_and_that_is_said(
-    hubspot: Run, load: Run, route: str, body: dict[str, str]
-) -> None:
+def test_a_key_that_may_only_write_is_refused(hubspot: Run, load: Run, route: str, body: dict[str, str]) -> None:
     """HubSpot's 403 names no scope: it is said which are missing, and nothing is written."""
     Path("in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
     with hubspot(faults=[{"fault": "403", "route": route, "body": body}]) as sandbox:

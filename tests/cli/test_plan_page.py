@@ -78,7 +78,7 @@ def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot:
     assert "1 removed as a whole, 0 losing labels only. 1 pair of the file has nothing to remove." in words
 
 
-def test_without_a_token_the_page_says_what_is_not_known(
+def test_a_page_without_a_token_says_what_is_not_known(
     run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The account above all, and how much would be removed."""

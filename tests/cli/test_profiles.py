@@ -16,8 +16,10 @@ from loader.errors import UsageError
 from loader.journal import Journal, Undo
 from loader.options import profiles as of_profiles
 from loader.sandbox import Sandbox, SandboxThread
-from tests.cli.conftest import TOKEN, Run
+from tests.cli.conftest import TOKEN, Run, names
 from tests.written import hold_nowhere
+
+Portals = dict[str, Sandbox]
 
 NAMES = ("acme", "beta", "coral", "delta", "wrong")
 
@@ -30,7 +32,7 @@ COMMAND_TOKEN = "pat-na1-canary-of-a-command"
 
 
 @pytest.fixture
-def portals(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Sandbox]]:
+def portals(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Portals]:
     """A sandbox for each profile, with an account of its own that takes any token; `wrong` names another account."""
     (folder / "a.csv").write_text(FILE)
     (folder / "of_beta.token").write_text("token-of-beta\n")
@@ -76,8 +78,8 @@ ENVIRONMENTS: tuple[dict[str, str], ...] = (
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("said", ENVIRONMENTS)
-def test_nothing_is_sent_to_an_account_that_the_profile_does_not_name(
-    said: dict[str, str], portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
+def test_only_the_profiles_account_gets_requests(
+    said: dict[str, str], portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the environment is set: the profile's own account gets the file, any other the account question alone."""
     for variable, value in said.items():
@@ -104,32 +106,28 @@ def test_nothing_is_sent_to_an_account_that_the_profile_does_not_name(
         assert name != "wrong" or set(new[name]) == {ACCOUNT}
 
 
-def test_an_export_of_another_account_is_not_taken_for_this_ones(
-    portals: dict[str, Sandbox], run: Run, folder: Path
-) -> None:
+def test_an_export_of_another_account_is_not_reused(portals: Portals, run: Run) -> None:
     """It is finished, by the same command but for the profile, at the same address; then it is set aside."""
     coral = portals["coral"].portal
     coral.associate("0-1", 1, "0-2", 11, frozenset())
     words = ("export", "contacts", "companies", "--output", "e.csv", "--profile")
     assert run(*words, "coral").code == 0
-    profiles = (folder / "profiles.toml").read_text()
-    (folder / "profiles.toml").write_text(profiles.replace(portals["delta"].url, portals["coral"].url))
+    profiles = Path("profiles.toml").read_text()
+    Path("profiles.toml").write_text(profiles.replace(portals["delta"].url, portals["coral"].url))
     done = run(*words, "delta")
     assert (done.code, "belongs to HubSpot account 1002, not to 1003" in done.err) == (3, True)
-    assert not (folder / "e.csv").exists()
-    assert len(list(folder.glob("e.2*.csv"))) == 1
+    assert not Path("e.csv").exists()
+    assert len(names("e.2*.csv")) == 1
 
 
-def test_doctor_asks_another_account_nothing_but_whose_it_is(portals: dict[str, Sandbox], run: Run) -> None:
+def test_doctor_asks_another_account_nothing_but_whose_it_is(portals: Portals, run: Run) -> None:
     """Neither its quota, nor what its token may do."""
     done = run("doctor", "--profile", "wrong")
     assert (done.code, "belongs to HubSpot account 1004, not to 6004" in done.out) == (2, True)
     assert asked(portals["wrong"]) == [ACCOUNT]
 
 
-def test_a_token_file_may_be_in_the_home_folder(
-    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_file_in_the_home_folder(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written with a ~; that of a user who is not there is a file that is not there."""
     monkeypatch.setenv("HOME", str(Path("home").absolute()))
     Path("home").mkdir()
@@ -141,13 +139,11 @@ def test_a_token_file_may_be_in_the_home_folder(
     assert asked(portals["beta"])
 
 
-def test_the_output_of_a_token_command_is_written_nowhere(
-    portals: dict[str, Sandbox], run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_output_of_a_token_command_is_secret(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not into files, log, screen, nor into the report of a bug; it is what requests are signed with."""
     done = run("load", "a.csv", "--from", "contacts", "--to", "companies", "--profile", "acme", "--log-file", "log")
     assert done.code == 0
-    assert json.loads((folder / "a.summary.json").read_text())["portal_id"] == "1000"
+    assert json.loads(Path("a.summary.json").read_text())["portal_id"] == "1000"
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"it holds {COMMAND_TOKEN} and token-of-beta")
@@ -158,13 +154,13 @@ def test_the_output_of_a_token_command_is_written_nowhere(
         assert done.code == 70
     monkeypatch.setattr("loader.run.plan.plan_rows", broken)
     assert run("plan", "a.csv", "--from", "0-1", "--to", "0-2", "--profile", "acme", "--log-file", "log").code == 70
-    assert "it holds ***" in (folder / "log").read_text()
-    hold_nowhere(COMMAND_TOKEN, folder)
+    assert "it holds ***" in Path("log").read_text()
+    hold_nowhere(COMMAND_TOKEN, Path())
     assert COMMAND_TOKEN not in done.out + done.err
     assert portals["acme"].requests
 
 
-def test_profiles_are_listed_without_secrets(portals: dict[str, Sandbox], run: Run) -> None:
+def test_profiles_are_listed_without_secrets(portals: Portals, run: Run) -> None:
     """One line each; as JSON, an object each."""
     done = run("profiles")
     assert done.code == 0
@@ -195,9 +191,7 @@ def test_profiles_are_listed_without_secrets(portals: dict[str, Sandbox], run: R
         (("--profile", "acme", "--config", "other.toml"), "--portal-id in the --config file says otherwise"),
     ],
 )
-def test_what_contradicts_a_profile_is_refused(
-    words: tuple[str, ...], says: str, portals: dict[str, Sandbox], run: Run
-) -> None:
+def test_contradictions_to_a_profile_are_refused(words: tuple[str, ...], says: str, portals: Portals, run: Run) -> None:
     """In one sentence, before anything is sent; what agrees is no contradiction."""
     Path("job.toml").write_text('profile = "beta"\n')
     Path("other.toml").write_text("portal-id = 7\n")
@@ -209,8 +203,8 @@ def test_what_contradicts_a_profile_is_refused(
 
 @pytest.mark.parametrize("blank", ["", " "])
 @pytest.mark.parametrize("option", ["profile", "portal-id"])
-def test_a_blank_account_is_not_any_account(
-    option: str, blank: str, portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
+def test_a_blank_account_is_refused(
+    option: str, blank: str, portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--profile "$CLIENT" with no CLIENT sends nothing to the account of the environment; nor from a file or Python."""
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
@@ -225,9 +219,7 @@ def test_a_blank_account_is_not_any_account(
     assert not any(asked(sandbox) for sandbox in portals.values())
 
 
-def test_a_job_names_its_profile_and_the_environment_cannot_take_it_elsewhere(
-    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_jobs_profile_wins_over_the_environment(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The profile of the job is used; another one in the environment is refused; rate on the command line counts."""
     Path("job.toml").write_text('profile = "beta"\n')
     monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "job.toml")
@@ -238,7 +230,7 @@ def test_a_job_names_its_profile_and_the_environment_cannot_take_it_elsewhere(
     assert not asked(portals["acme"])
 
 
-def test_a_run_is_resumed_under_its_own_profile(portals: dict[str, Sandbox], run: Run) -> None:
+def test_a_run_is_resumed_under_its_own_profile(portals: Portals, run: Run) -> None:
     """And the command that comes next names it."""
     words = ("load", "a.csv", "--from", "contacts", "--to", "companies")
     assert run(*words, "--profile", "coral", "--limit", "1").code == 0
@@ -284,7 +276,7 @@ GOOD = "portal-id = 1\n"
         ("[acme\n", "not valid TOML"),
     ],
 )
-def test_a_profile_that_is_wrong_is_said_in_one_sentence(
+def test_a_wrong_profile_is_refused_in_one_sentence(
     content: str, says: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which file, which profile, what is wrong; and never what may be the token."""
@@ -302,14 +294,12 @@ def test_the_tab_key_knows_the_names_of_profiles(folder: Path, monkeypatch: pyte
     """Also of one that is wrong; and a file that cannot be read is no trouble to who types."""
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.toml")
     complete = ShellComplete(cli, {}, "association-loader", "")
-    for content, names in (("[acme]\n[acorn]\n[beta]\n", ["acme", "acorn"]), ("[acme\n", [])):
-        (folder / "profiles.toml").write_text(content)
-        assert [found.value for found in complete.get_completions(["load", "--profile"], "ac")] == names
+    for content, proposed in (("[acme]\n[acorn]\n[beta]\n", ["acme", "acorn"]), ("[acme\n", [])):
+        Path("profiles.toml").write_text(content)
+        assert [found.value for found in complete.get_completions(["load", "--profile"], "ac")] == proposed
 
 
-def test_a_token_command_that_takes_its_time_is_said(
-    portals: dict[str, Sandbox], run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_token_command_is_said(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may wait for a person's finger, who must know that."""
     monkeypatch.setattr(of_profiles, "SILENT_SECONDS", 0.0)
     Path("vault.py").write_text("import time\ntime.sleep(0.1)\n" + Path("vault.py").read_text())
@@ -319,7 +309,7 @@ def test_a_token_command_that_takes_its_time_is_said(
         assert asked(portals["acme"])
 
 
-def test_a_file_that_everybody_may_write_chooses_no_command(portals: dict[str, Sandbox], run: Run) -> None:
+def test_a_file_that_everybody_may_write_chooses_no_command(portals: Portals, run: Run) -> None:
     """It could name any program."""
     path = Path("profiles.toml")
     path.chmod(path.stat().st_mode | stat.S_IWOTH)
@@ -338,7 +328,7 @@ def test_profiles_are_in_the_folder_of_configurations(run: Run, folder: Path, mo
     assert "token-env" in run("profiles").out
 
 
-def test_python_has_the_keyword(portals: dict[str, Sandbox]) -> None:
+def test_python_has_the_keyword(portals: Portals) -> None:
     """`profile=`, and not with a token."""
     done = loader.load_sync(Path("a.csv"), from_="contacts", to="companies", profile="delta")
     assert (done.exit_code, done.summary["portal_id"]) == (0, "1003")

@@ -23,7 +23,7 @@ from loader.fetch import Watch, fetch_rows, order_note, query
 from loader.fetch.fetched import patiently
 from loader.journal import Journal
 from loader.settings import Query, Secret
-from tests.cli.conftest import CONTACTS, Process, Run, contents, lines, until
+from tests.cli.conftest import CONTACTS, Process, Run, contents, lines, names, until
 
 VARIABLE = "ASSOCIATION_LOADER_DATABASE_URL"
 CANARY = "c0ffee-canary-77d1"
@@ -100,9 +100,7 @@ VALUES: list[Any] = [
 ]
 
 
-def test_cells_are_judged_by_the_rules_of_rows_from_python(
-    database: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cells_are_judged_like_rows_from_python(database: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number that cannot hold its digits rejects its row; no other id is guessed."""
     change(database, "DELETE FROM links")
     with closing(sqlite3.connect(database)) as there:
@@ -260,8 +258,8 @@ def test_a_query_that_is_given_wrongly_is_refused(words: tuple[str, ...], said: 
         (f"postgres://ada:x@{CANARY}.invalid/x", "the database cannot be opened (failed to resolve host '***'"),
     ],
 )
-def test_a_database_that_cannot_be_opened_is_said_without_its_address(
-    address: str, said: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_closed_database_is_said_without_its_address(
+    address: str, said: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one sentence; and no database is made where none is."""
     monkeypatch.setenv(VARIABLE, address)
@@ -269,7 +267,7 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_address(
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert said in done.err
     assert CANARY not in done.err
-    assert [file.name for file in folder.iterdir()] in ([], ["log.jsonl"])
+    assert names() in ([], ["log.jsonl"])
 
 
 def test_without_sqlalchemy_the_extra_is_named(database: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,8 +292,8 @@ class Refusing(socketserver.BaseRequestHandler):
         self.request.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
 
 
-def test_nothing_of_the_address_is_in_what_is_written_or_logged(
-    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_the_address_is_neither_written_nor_logged(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A wrong password, and a bug: neither user, password nor host is in a message, the log, the report or logging."""
     caplog.set_level(logging.DEBUG)
@@ -316,7 +314,7 @@ def test_nothing_of_the_address_is_in_what_is_written_or_logged(
     monkeypatch.setattr(query, "_for_reading", break_down)
     monkeypatch.setattr(query._Reading, "__init__", break_down)
     broken = run("load", "--sql", LINKS, *CONTACTS, "--log-file", "log.jsonl")
-    written = [file.read_text() for file in folder.iterdir()]
+    written = [file.read_text() for file in Path().iterdir()]
     for text in (*refused, *broken, "".join(traceback.format_exception(raised.value)), caplog.text, *written):
         assert CANARY not in str(text)
         assert "127.0.0.1" not in str(text)
@@ -344,7 +342,7 @@ def test_progress_is_shown_in_rows(database: Path) -> None:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", ["load", "doctor"])
-def test_a_signal_ends_a_query_that_the_database_thinks_about(
+def test_a_signal_ends_a_slow_query(
     verb: str, database: Path, start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, with the exit code of an interruption; its private file is removed."""
@@ -358,10 +356,10 @@ def test_a_signal_ends_a_query_that_the_database_thinks_about(
     assert not list(copies.iterdir())
 
 
-def test_a_cancelled_query_ends(database: Path, sandbox: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_query_ends(database: Path, sandbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its thread, too, and no private copy is left."""
-    monkeypatch.setattr(tempfile, "tempdir", str(folder / "temporary"))
-    (folder / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", "temporary")
+    Path("temporary").mkdir()
     reading = threading.Event()
 
     def begun(*words: Any) -> Any:
@@ -377,7 +375,7 @@ def test_a_cancelled_query_ends(database: Path, sandbox: Any, folder: Path, monk
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert not any((folder / "temporary").iterdir())
+        assert not names("temporary/*")
         assert "fetch" not in {thread.name for thread in threading.enumerate()}
 
     asyncio.run(cancelled())

@@ -23,7 +23,7 @@ import loader
 from loader import terminal
 from loader.fetch import objects
 from loader.journal import Journal
-from tests.cli.conftest import CONTACTS, Run
+from tests.cli.conftest import CONTACTS, Run, names
 from tests.faults.certificates import AUTHORITY, certificate
 from tests.web import Page, Web, serving
 from tests.written import hold_nowhere, lines_of
@@ -70,7 +70,7 @@ def test_an_object_loads_as_a_file_does(memory: Any, sandbox: Any, load: Run) ->
     assert results.count("memory://bucket/to_object_type=companies/people.csv,") == 2
 
 
-def test_copies_that_a_killed_command_has_left_are_removed_by_the_next(
+def test_copies_of_a_killed_command_are_removed(
     memory: Any, sandbox: Any, load: Run, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of commands that are alive, of others and of nobody knows whom stay."""
@@ -95,7 +95,7 @@ def test_copies_that_a_killed_command_has_left_are_removed_by_the_next(
     assert (temporary / "elsewhere" / "a.input").exists()
 
 
-def test_what_is_known_of_an_object_is_in_the_journal(
+def test_facts_about_an_object_are_in_the_journal(
     web: Web, sandbox: Any, load: Run, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """ETag, time and size; the private copy is gone."""
@@ -173,23 +173,23 @@ def test_every_verb_that_reads_takes_addresses(memory: Any, sandbox: Any, run: R
         f"s3://AKIA:{CANARY}@bucket/*.csv",
     ],
 )
-def test_a_password_in_an_address_is_refused(given: str, run: Run, folder: Path) -> None:
+def test_a_password_in_an_address_is_refused(given: str, run: Run) -> None:
     """Before anything is opened or written, and without showing it."""
     for words in (("load", given, *CONTACTS), ("export", "contacts", "companies", "--ids", given, "--output", "x.csv")):
         done = run(*words, "--log-file", "log.jsonl")
         assert done.code == 2
         assert "leave the password out" in done.err
         assert CANARY not in done.err + done.out
-    assert not list(folder.iterdir())
+    assert not names()
 
 
-def test_secrets_of_a_query_are_nowhere(web: Web, sandbox: Any, load: Run, run: Run, folder: Path) -> None:
+def test_secrets_of_a_query_are_nowhere(web: Web, sandbox: Any, load: Run, run: Run) -> None:
     """A signed link loads, is resumed, fails, and breaks the loader: its query is in no byte that was written."""
     address = f"{web.url}/a.csv{SIGNED}"
     said = [load(address, "--limit", "1", "--log-file", "log.jsonl", "--json")]
     said += [load(address, "--log-file", "log.jsonl"), run("status"), run("report", "a.results.csv")]
     assert [done.code for done in said] == [0] * 4, said
-    assert f"{web.url}/a.csv?***" in (folder / "a.results.csv").read_text()
+    assert f"{web.url}/a.csv?***" in Path("a.results.csv").read_text()
     web.pages["/a.csv"].body = ROWS + b"bad,1\n"
     said += [load(address, "--limit", "2", "--log-file", "log.jsonl"), run("status", "--json")]
     web.pages["/a.csv"].status = 403
@@ -199,7 +199,7 @@ def test_secrets_of_a_query_are_nowhere(web: Web, sandbox: Any, load: Run, run: 
         patch.setattr("loader.run.session.open_inputs", _fails_with_its_words)
         said += [load(address, "--log-file", "bug.log")]
         assert said[-1].code == 70
-    written = "".join(file.read_bytes().decode("latin-1") for file in folder.rglob("*") if file.is_file())
+    written = "".join(file.read_bytes().decode("latin-1") for file in Path().rglob("*") if file.is_file())
     for secret in (CANARY, "AKIA"):
         assert secret not in written
         assert not [done for done in said if secret in done.out + done.err]
@@ -288,7 +288,7 @@ def test_what_fails_for_a_moment_is_tried_again(web: Web, plan: Run) -> None:
     assert len(web.asked) == 3
 
 
-def test_a_signal_ends_the_copying(web: Web, load: Run, folder: Path) -> None:
+def test_a_signal_ends_the_copying(web: Web, load: Run) -> None:
     """Of a server that is silent, too: nothing is left behind."""
     web.pages["/a.csv"] = Page(body=ROWS, missing=100, silent=True)
 
@@ -300,7 +300,7 @@ def test_a_signal_ends_the_copying(web: Web, load: Run, folder: Path) -> None:
     threading.Thread(target=interrupt).start()
     done = load(f"{web.url}/a.csv")
     assert done.code == 143, done.err
-    assert not list(folder.iterdir())
+    assert not names()
 
 
 # --- copies
@@ -308,7 +308,7 @@ def test_a_signal_ends_the_copying(web: Web, load: Run, folder: Path) -> None:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("place", ["memory://runs/tonight", "backup/tonight", "file://{folder}/backup/tonight"])
-def test_the_files_of_a_run_are_copied_at_its_end(
+def test_the_files_of_a_run_are_copied(
     place: str, memory: Any, sandbox: Any, load: Run, run: Run, folder: Path
 ) -> None:
     """Results, failures and summary; the same command once more copies the report, too, and a run that stops early."""
@@ -329,13 +329,13 @@ def test_the_files_of_a_run_are_copied_at_its_end(
     assert copies == {name: (folder / name).read_bytes() for name in names}
 
 
-def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
-    memory: Any, sandbox: Any, hubspot: Any, load: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_copy_is_exit_6(
+    memory: Any, sandbox: Any, hubspot: Any, load: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """6 in place of 0 and 1, and no other; nothing is lost, and the same command copies again."""
     monkeypatch.setattr(objects, "PAUSES", (0.0, 0.0))
-    (folder / "a.csv").write_bytes(ROWS)
-    (folder / "backup").write_bytes(b"a file")
+    Path("a.csv").write_bytes(ROWS)
+    Path("backup").write_bytes(b"a file")
 
     def refuse(address: Any) -> None:
         raise ConnectionResetError(address.url)
@@ -344,14 +344,14 @@ def test_a_copy_that_fails_is_a_warning_and_an_exit_code(
         with monkeypatch.context() as patch:
             patch.setattr("loader.fetch.copies.file_system", refuse)
             done = load("a.csv", "--copy-to", place, "--json", "--quiet")
-        summary = json.loads((folder / "a.summary.json").read_text())
+        summary = json.loads(Path("a.summary.json").read_text())
         assert (done.code, summary["exit_code"]) == (6, 6)
         assert json.loads(done.out.splitlines()[-1]).items() >= summary.items()
         assert "--copy-to failed, and the files are here" in done.err
         assert place.partition("?")[0] in summary["next_command"]
-        assert len(lines_of(folder / "a.results.csv")) == 2
+        assert len(lines_of(Path("a.results.csv"))) == 2
         assert CANARY not in done.err + done.out
-        hold_nowhere(CANARY, folder)
+        hold_nowhere(CANARY, Path())
     assert load("a.csv", "--copy-to", "memory://x").code == 0
     assert json.loads(memory.cat("/x/a.summary.json"))["exit_code"] == 0
     with hubspot(faults=[{"fault": "477", "times": 1}]):
@@ -416,9 +416,9 @@ def test_no_copy_takes_the_place_of_an_input(place: str, memory: Any, sandbox: A
     assert (folder / "in" / "a.failures.csv").read_bytes() == memory.cat("/in/a.failures.csv") == ROWS + b"bad,203\n"
 
 
-def test_where_nothing_can_be_copied_is_said_before_anything_is_sent(sandbox: Any, load: Run, folder: Path) -> None:
+def test_where_nothing_can_be_copied_is_said_before_anything_is_sent(sandbox: Any, load: Run) -> None:
     """A web page, the folder of the files themselves, what no package opens, an address with a password."""
-    (folder / "a.csv").write_bytes(ROWS)
+    Path("a.csv").write_bytes(ROWS)
     for place, why in {
         "https://127.0.0.1/x": "nothing can be written to a web address",
         ".": "is the folder of the files themselves",
@@ -436,4 +436,4 @@ def test_where_nothing_can_be_copied_is_said_before_anything_is_sent(sandbox: An
             f"{word} needs a file of this machine, not an address; load --copy-to copies results elsewhere" in done.err
         )
         assert CANARY not in done.err
-    assert [file.name for file in folder.iterdir()] == ["a.csv"]
+    assert names() == ["a.csv"]

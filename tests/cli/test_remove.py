@@ -90,9 +90,7 @@ def test_a_label_is_taken_off_and_all_else_stays(remove: Run, world: World) -> N
     assert (first["attempts"], first["http_status"]) == ("1", "204")
 
 
-def test_a_label_that_is_not_known_or_blank_never_widens_to_the_pair(
-    remove: Run, world: World, portal: Sandbox
-) -> None:
+def test_an_unknown_or_blank_label_removes_nothing(remove: Run, world: World, portal: Sandbox) -> None:
     """Each such row is rejected, and may be mended in the failures file, which goes back to `remove`."""
     before = world()
     done = remove('1,11,Bos\n2,12,\n3,13," "')
@@ -132,7 +130,7 @@ def test_a_file_that_names_no_label_takes_pairs_off_whole(remove: Run, world: Wo
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("header", ["Role", "Label name", "Association type"])
-def test_an_unread_column_that_may_be_the_label_is_not_passed_over(
+def test_an_unread_column_that_may_be_the_label_is_refused(
     header: str, remove: Run, world: World, portal: Sandbox
 ) -> None:
     """Without it, pairs would go whole: nothing is removed unless the user says what the column is."""
@@ -279,7 +277,7 @@ def test_more_than_may_go_is_not_begun(most: str, hubspot: Run, run: Run) -> Non
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("asked", [False, True])
-def test_what_could_not_be_read_counts_as_a_removal(
+def test_pairs_that_could_not_be_read_count_as_removals(
     asked: bool, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second page of a record is refused: its pairs count for --max-removals, and are asked about."""
@@ -357,9 +355,7 @@ def test_a_removal_and_a_load_do_not_take_each_other_for_their_own(remove: Run, 
     assert {(1, 11), (2, 12)} <= world().keys()
 
 
-def test_an_undo_puts_back_what_was_taken_off_and_keeps_what_came_since(
-    remove: Run, run: Run, world: World, portal: Sandbox
-) -> None:
+def test_undo_puts_back_what_was_removed(remove: Run, run: Run, world: World, portal: Sandbox) -> None:
     """Labels as they were, whole pairs with all that they had; a label that somebody added meanwhile stays."""
     before = world()
     assert remove("1,11,Boss\n2,12,\n3,13,\n4,14,Boss", "--whole-pair").code == 0
@@ -374,9 +370,7 @@ def test_an_undo_puts_back_what_was_taken_off_and_keeps_what_came_since(
 
 
 @pytest.mark.slow
-def test_an_undo_puts_back_what_went_by_a_lost_answer_although_its_rows_were_rejected_later(
-    hubspot: Run, run: Run
-) -> None:
+def test_undo_puts_back_a_removal_whose_answer_was_lost(hubspot: Run, run: Run) -> None:
     """Somebody associates the pair anew meanwhile, with a label that the rows do not name."""
     answers_lost = {"fault": "reset", "route": "batch/archive", "applied": True}
     with hubspot(portal={"labels": LABELS}, faults=[answers_lost]) as sandbox:
@@ -391,9 +385,7 @@ def test_an_undo_puts_back_what_went_by_a_lost_answer_although_its_rows_were_rej
         assert set(sandbox.portal.pairs().values()) == {frozenset([PLAIN, BOSS, CHAMPION])}
 
 
-def test_an_undo_does_not_take_a_primary_company_away_from_another(
-    remove: Run, run: Run, world: World, portal: Sandbox
-) -> None:
+def test_undo_keeps_a_newer_primary_company(remove: Run, run: Run, world: World, portal: Sandbox) -> None:
     """Somebody has chosen another one since: that one stays, and the line says so."""
     assert remove("5,15", header="from_id,to_id").code == 0
     portal.portal.associate("0-1", 5, "0-2", 16, frozenset([PLAIN, PRIMARY]))
@@ -406,7 +398,7 @@ def test_an_undo_does_not_take_a_primary_company_away_from_another(
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("took_effect", [False, True])
-def test_a_crash_at_the_request_never_loses_the_way_back(
+def test_a_crash_at_the_request_can_be_undone(
     took_effect: bool, remove: Run, run: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was there is committed before it is taken off: the same command ends the work, and undo puts it all back."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, contents
+from tests.cli.conftest import Run, contents, names
 
 ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
@@ -43,11 +43,11 @@ def test_output_names_another_place(sandbox: Sandbox, load: Run, run: Run) -> No
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "a.csv"])
-def test_without_a_journal_there_is_no_report(name: str, run: Run, folder: Path) -> None:
-    (folder / "a.csv").write_text(ROWS)
+def test_without_a_journal_there_is_no_report(name: str, run: Run) -> None:
+    Path("a.csv").write_text(ROWS)
     done = run("report", name)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert [path.name for path in folder.iterdir()] == ["a.csv"]
+    assert names() == ["a.csv"]
 
 
 def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run) -> None:
@@ -60,16 +60,16 @@ def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run) 
     assert not Path("a.report.html").exists()
 
 
-def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: Run, run: Run, folder: Path) -> None:
+def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: Run, run: Run) -> None:
     """And can still be reported of under its new name."""
-    (folder / "a.csv").write_text(ROWS)
+    Path("a.csv").write_text(ROWS)
     load("a.csv")
     run("report", "a.results.csv")
     load("a.csv", "--fresh")
-    assert not (folder / "a.report.html").exists()
-    (page,) = folder.glob("a.*Z.report.html")
+    assert not Path("a.report.html").exists()
+    (page,) = Path().glob("a.*Z.report.html")
     page.unlink()
-    (journal,) = folder.glob("a.*Z.journal")
+    (journal,) = Path().glob("a.*Z.journal")
     assert run("report", str(journal)).code == 0
     assert "finished, set aside" in page.read_text()
 

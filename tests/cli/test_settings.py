@@ -71,9 +71,7 @@ def given_to_load(*words: str) -> Mapping[str, Any]:
 @pytest.mark.parametrize(
     "keyword", [name for name, each in options_of("load").items() if name != "config" and each.variable is not None]
 )
-def test_every_option_of_load_has_an_environment_variable_and_a_key(
-    keyword: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_option_has_a_variable_and_a_key(keyword: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`ASSOCIATION_LOADER_<OPTION>` and `<option>` in the file; an option added later fails here until it has both."""
     option = options_of("load")[keyword]
     monkeypatch.delenv("HUBSPOT_BASE_URL", raising=False)
@@ -98,9 +96,7 @@ def test_every_option_of_load_has_an_environment_variable_and_a_key(
     assert given_to_load("--config", "c.toml")[keyword] == from_environment
 
 
-def test_the_command_line_wins_then_the_environment_then_the_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_line_then_environment_then_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In this order; and the file itself can be named by the environment."""
     (folder / "c.toml").write_text('from = "file"\nto = "file"\nlabel = "file"\n')
     monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "c.toml")
@@ -169,7 +165,7 @@ def test_one_file_serves_load_and_plan(sandbox: Sandbox, run: Run) -> None:
     assert Path("r.csv").exists()
 
 
-def test_the_next_command_repeats_nothing_that_the_environment_says(
+def test_the_next_command_leaves_out_the_environment(
     sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Flags and values that were typed are kept, those from elsewhere need no repeating; typed, it works."""
@@ -185,9 +181,7 @@ def test_the_next_command_repeats_nothing_that_the_environment_says(
     assert run(*following.split()[1:]).code == 0
 
 
-def test_the_token_can_lie_in_a_file_and_is_shown_nowhere(
-    hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_from_a_file_is_shown_nowhere(hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line break at its end is not part of it, and the file wins over the environment."""
     Path("a.csv").write_text("from_id,to_id\n1,2\n")
     Path("my.token").write_text("canary-51c2-never-shown\n")
@@ -197,9 +191,7 @@ def test_the_token_can_lie_in_a_file_and_is_shown_nowhere(
         assert run("load", "a.csv", *arguments).code == 0
 
 
-def test_oauth_credentials_get_a_token_and_are_shown_nowhere(
-    hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_oauth_credentials_are_shown_nowhere(hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The three variables together; one alone is refused."""
     Path("a.csv").write_text("from_id,to_id\n1,2\n")
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")

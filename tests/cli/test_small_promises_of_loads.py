@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, contents, lines, summary
+from tests.cli.conftest import Run, contents, lines, names, summary
 
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
@@ -160,9 +160,7 @@ def test_reasons_are_counted_as_far_as_the_load_goes(sandbox: Sandbox, load: Run
 
 
 @pytest.mark.parametrize("header", ["name,_row", "_error_category,name", "Row,_row_count"])
-def test_a_file_of_somebody_else_is_never_moved_from_the_failures_name(
-    header: str, sandbox: Sandbox, load: Run
-) -> None:
+def test_a_file_under_the_failures_name_is_not_moved(header: str, sandbox: Sandbox, load: Run) -> None:
     """A column that the loader might have added does not make it the loader's."""
     Path("a.csv").write_text("from_id,to_id\nx,201\n")
     Path("a.failures.csv").write_text(f"{header}\nmine,1\n")
@@ -215,7 +213,7 @@ def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(hubsp
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "code", "state"), [("400", 1, "undone"), ("401", 3, "undoing")])
-def test_a_primary_label_that_could_not_be_given_back_is_given_back_by_the_next_undo(
+def test_the_next_undo_gives_the_primary_label_back(
     fault: str, code: int, state: str, hubspot: Run, load: Run, run: Run
 ) -> None:
     """Refused for itself, or the end of the command: until then the undo is not all done, and says so."""
@@ -233,15 +231,13 @@ def test_a_primary_label_that_could_not_be_given_back_is_given_back_by_the_next_
 
 
 @pytest.mark.parametrize("name", ["a.journal", "a.results.csv", "a.summary.json", "a.verify.csv", "./a.undo.csv"])
-def test_the_failures_file_has_no_name_of_another_file_of_the_run(
-    name: str, sandbox: Sandbox, load: Run, folder: Path
-) -> None:
+def test_the_failures_file_needs_a_name_of_its_own(name: str, sandbox: Sandbox, load: Run) -> None:
     """One would be written over the other."""
-    (folder / "a.csv").write_text("from_id,to_id\nx,201\n")
+    Path("a.csv").write_text("from_id,to_id\nx,201\n")
     done = load("a.csv", "--failures", name)
     assert done.code == 2
     assert "is needed for another file of this run" in done.err
-    assert [file.name for file in folder.iterdir()] == ["a.csv"]
+    assert names() == ["a.csv"]
     assert not sandbox.requests
 
 

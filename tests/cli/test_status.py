@@ -98,7 +98,7 @@ def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run
     assert "Authentication credentials not found" in " ".join(status("a.results.csv").out.split())
 
 
-def test_going_on_forgets_what_stopped_the_run_before(
+def test_a_resumed_run_forgets_what_stopped_it(
     hubspot: Run, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("a.csv").write_text(ROWS)
@@ -137,7 +137,7 @@ def test_a_load_that_reads_is_seen_before_it_has_a_journal(stands: Run) -> None:
         assert (found["state"], found["process"], found["rows"]) == ("reading", str(os.getpid()), {})
 
 
-def test_planned_is_what_a_load_left_that_was_killed_before_it_sent(
+def test_a_load_killed_before_sending_is_planned(
     sandbox: Sandbox, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything is read, nothing was sent."""
@@ -175,7 +175,7 @@ def test_all_runs_of_a_folder_are_listed_the_latest_first(sandbox: Sandbox, load
     assert ", set aside" in listed
 
 
-def test_a_next_command_says_where_to_type_it(
+def test_a_next_command_says_its_folder(
     sandbox: Sandbox, load: Run, status: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its paths are those of the folder in which the load was typed."""

@@ -121,7 +121,7 @@ class Seen(NamedTuple):
 
 @pytest.mark.slow_after(8)
 @pytest.mark.parametrize(("verb", "option"), list(options_of_each_command()))
-def test_each_option_does_through_python_what_it_does_on_the_command_line(
+def test_each_option_does_the_same_in_python(
     verb: str, option: str, sandbox: Sandbox, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same exit code, the same requests, the same files; an option that is new is tried, too."""
@@ -178,7 +178,7 @@ def content(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("how", ["keyword", "environment", "file"])
-def test_a_dry_run_from_python_sends_nothing_and_writes_nothing(
+def test_a_dry_run_from_python_writes_nothing(
     how: str, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever way it is asked for; the report says what a load would do."""

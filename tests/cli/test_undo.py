@@ -16,7 +16,7 @@ from loader.journal import Lock
 from loader.run import session
 from loader.sandbox import Sandbox
 from loader.show import screen
-from tests.cli.conftest import CONTACTS, Run, contents, lines, until
+from tests.cli.conftest import CONTACTS, Run, contents, lines, names, until
 
 FAST = ("--rate", "9999/1")
 
@@ -103,9 +103,7 @@ def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(undo: Run
     assert events[-1]["pairs"]["removed"] == 2
 
 
-def test_after_an_undo_the_same_load_does_not_pass_for_finished(
-    undo: Run, load: Run, run: Run, loaded: Sandbox, folder: Path
-) -> None:
+def test_after_an_undo_the_same_load_is_refused(undo: Run, load: Run, run: Run, loaded: Sandbox) -> None:
     """It says so, and --fresh loads everything again; status proposes nothing that would undo the undo."""
     undo("a.results.csv", "--yes")
     stands = json.loads(run("status", "a.results.csv", "--json").out)
@@ -119,8 +117,8 @@ def test_after_an_undo_the_same_load_does_not_pass_for_finished(
         assert "--fresh" in done.err
     assert load("a.csv", "--fresh").code == 0
     assert len(loaded.portal.pairs()) == 3
-    assert len(list(folder.glob("a.*.undo.csv"))) == 1
-    (earlier,) = folder.glob("a.*.results.csv")
+    assert len(names("a.*.undo.csv")) == 1
+    (earlier,) = Path().glob("a.*.results.csv")
     assert undo(earlier.name, "--yes").code == 0
     assert len(loaded.portal.pairs()) == 3, "the set-aside run was undone already"
 
@@ -148,9 +146,7 @@ def test_a_load_that_works_on_these_results_is_not_undone_under_its_hands(undo: 
     ("arguments", "said"),
     [(("nowhere.csv",), "no journal"), ((), "RESULTS"), (("a.results.csv", "--portal-id", "5"), "account 62515")],
 )
-def test_what_cannot_be_undone_is_said_in_one_sentence(
-    arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox
-) -> None:
+def test_what_cannot_be_undone_is_refused(arguments: tuple[str, ...], said: str, undo: Run, loaded: Sandbox) -> None:
     before = contents()
     done = undo(*arguments, "--yes", "--quiet")
     assert done.code in (2, 3)
@@ -161,9 +157,7 @@ def test_what_cannot_be_undone_is_said_in_one_sentence(
 
 
 @pytest.mark.slow
-def test_nothing_is_shown_while_a_person_is_asked(
-    hubspot: Run, load: Run, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_shown_during_a_question(hubspot: Run, load: Run, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a command does or waits for would be written over the question."""
     Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
     Path("b.csv").write_text("from_id,to_id\n102,202\n")

@@ -7,7 +7,7 @@ import pytest
 
 from loader.journal import Lock
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, Run, contents
+from tests.cli.conftest import CONTACTS, Run, contents, names
 
 
 @pytest.fixture
@@ -58,9 +58,7 @@ def test_a_label_that_is_missing_has_a_next_command_too(verify: Run, sandbox: Sa
 
 
 @pytest.mark.parametrize("quiet", [["--quiet"], []])
-def test_why_a_verification_stopped_is_said_also_where_it_is_to_be_quiet(
-    quiet: list[str], verify: Run, hubspot: Run
-) -> None:
+def test_quiet_says_why_a_verification_stopped(quiet: list[str], verify: Run, hubspot: Run) -> None:
     """A scheduler's mail has the exit code, and the sentence."""
     with hubspot(faults=[{"fault": "401", "route": "batch/read"}]):
         done = verify("a.csv", *quiet)
@@ -76,12 +74,12 @@ def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: R
     assert (events[-1]["exit_code"], events[-1]["results"]) == (1, "a.verify.csv")
 
 
-def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Run, folder: Path) -> None:
+def test_a_token_that_is_refused_ends_it_with_exit_3(verify: Run, hubspot: Run) -> None:
     with hubspot(portal={"tokens": ["another"]}):
         done = verify("a.csv", "--quiet")
     assert (done.code, done.out) == (3, "")
     assert done.err.count("\n") == 1
-    assert [file.name for file in folder.iterdir()] == ["a.csv"]
+    assert names() == ["a.csv"]
 
 
 def test_a_run_that_works_on_the_same_verification_refuses_another(verify: Run, sandbox: Sandbox) -> None:
@@ -93,20 +91,20 @@ def test_a_run_that_works_on_the_same_verification_refuses_another(verify: Run, 
     assert sandbox.count() == 0
 
 
-def test_records_named_by_their_own_keys_are_verified_by_them(run: Run, hubspot: Run, folder: Path) -> None:
+def test_records_named_by_their_own_keys_are_verified_by_them(run: Run, hubspot: Run) -> None:
     """They are looked up again; no file of answers is left beside the verification."""
-    (folder / "a.csv").write_text("from_id,to_id\nada@example.com,201\nnobody@example.com,202\n")
+    Path("a.csv").write_text("from_id,to_id\nada@example.com,201\nnobody@example.com,202\n")
     records = [{"type": "contacts", "id": "101", "properties": {"email": "ada@example.com"}}]
     words = ("a.csv", *CONTACTS, "--from-id-property", "email", "--rate", "9999/1")
     with hubspot(portal={"records": records}):
         assert run("load", *words).code == 1
         run("verify", *words, "--wait", "0")
-    verified = (folder / "a.verify.csv").read_text("utf-8").splitlines()
+    verified = Path("a.verify.csv").read_text("utf-8").splitlines()
     assert any(",101," in line and "=" in line for line in verified)
-    assert not list(folder.glob("*lookups*"))
+    assert not names("*lookups*")
 
 
-def test_rejected_rows_are_not_checked_and_failed_ones_not_waited_for(
+def test_verify_skips_rejected_rows_and_does_not_wait_for_failed_ones(
     hubspot: Run, load: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the load itself says that it failed will not turn up; anything else that is missing may."""

@@ -26,9 +26,7 @@ COMMANDS = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_word_is_broken_and_no_line_ends_in_blanks(
-    command: str, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_word_is_broken_at_any_width(command: str, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The words are those of a wide terminal; where its columns do not fit, a table is a list."""
     Path("a.csv").write_text(ROWS)
     found = {}
