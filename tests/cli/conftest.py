@@ -45,6 +45,12 @@ class Done(NamedTuple):
     err: str
 
 
+def refused(done: Done, *says: str, code: int = 2) -> None:
+    """Fail unless a command ended with this exit code and one sentence on standard error that says all of this."""
+    assert (done.code, done.out, done.err.count("\n")) == (code, "", 1), done
+    assert [text for text in says if text not in done.err] == [], done.err
+
+
 @cache
 def schemas() -> dict[str | None, list[Draft202012Validator]]:
     """Return what validates the objects of `--json`, by their `event`, and under None what does a summary file."""

@@ -10,7 +10,7 @@ import pytest
 
 import loader
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines, names
+from tests.cli.conftest import CONTACTS, Run, lines, names
 
 FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
 
@@ -113,7 +113,7 @@ def test_again_refuses_other_settings(change: list[str], sandbox: Sandbox, run: 
     Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
     Path("a.csv").write_text(FIVE.replace("205", "206"))
-    given = ("--from", "contacts", "--to", "companies", *change)
+    given = (*CONTACTS, *change)
     assert run("load", "a.csv", *given, "--again", "20h").code == 2
     assert not names("a.2*")
 

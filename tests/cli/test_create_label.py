@@ -8,7 +8,7 @@ import pytest
 import loader
 from loader.errors import UsageError
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines, names
+from tests.cli.conftest import CONTACTS, Run, lines, names
 
 FIFTY = [{"from": "deals", "to": "companies", "label": f"Label {number}"} for number in range(50)]
 PORTAL = {
@@ -140,7 +140,7 @@ def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, words: t
     Path("a.csv").write_text(ROWS)
     verb, *rest = words
     with hubspot(portal=PORTAL) as sandbox:
-        arguments = ("a.csv", "--from", "contacts", "--to", "companies", "--create-labels", *rest)
+        arguments = ("a.csv", *CONTACTS, "--create-labels", *rest)
         shown, listed = run(verb, *arguments), run(verb, *arguments, "--json")
         assert sandbox.count("POST", "labels") == 0
     assert (shown.code, listed.code) == (0, 0)
@@ -169,7 +169,7 @@ def test_a_load_makes_the_labels_once_its_plan_has_listed_them(load: Run, run: R
         assert sandbox.portal.types_of("0-1", 103, "0-2", 203) >= {("USER_DEFINED", new["Champion"])}
         writes = [request.route for request in sandbox.requests if request.route in ("labels", "pair", "batch/create")]
         assert "labels" not in writes[writes.index("pair" if method == "put" else "batch/create") :]
-        assert run("verify", "a.csv", "--from", "contacts", "--to", "companies", "--wait", "0").code == 0
+        assert run("verify", "a.csv", *CONTACTS, "--wait", "0").code == 0
         assert "finished" not in load("a.csv", "--create-labels", "--fresh").err
         assert sandbox.count("POST", "labels") == 2
         assert {line["status"] for line in lines("a.results.csv")} == {"unchanged"}

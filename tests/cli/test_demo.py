@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
-from tests.cli.conftest import Run, lines, summary
+from tests.cli.conftest import Run, lines, refused, summary
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
@@ -134,9 +134,10 @@ def test_the_second_night_removes_what_has_gone(portal: Sandbox, run: Run, monke
 
 def test_a_sample_whose_borders_are_in_doubt_is_refused(run: Run) -> None:
     """Nothing of it is read as a record; the row of the quote is named."""
-    done = run("plan", str(SAMPLES / "messy" / "broken_quote.csv"), "--from", "0-1", "--to", "0-2")
-    assert (done.code, done.out) == (2, "")
-    assert "the quote that opens in row 3 (line 3)" in done.err
+    refused(
+        run("plan", str(SAMPLES / "messy" / "broken_quote.csv"), "--from", "0-1", "--to", "0-2"),
+        "the quote that opens in row 3 (line 3)",
+    )
 
 
 def test_the_demo_leaves_a_folder_alone_that_it_has_not_made(tmp_path: Path) -> None:

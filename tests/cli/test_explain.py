@@ -7,7 +7,7 @@ import pytest
 
 from loader.reasons import REASONS
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run
+from tests.cli.conftest import CONTACTS, Run, refused
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,7 @@ def test_without_a_code_all_are_listed(run: Run) -> None:
 )
 def test_a_code_that_is_not_known_is_exit_2_with_the_nearest_ones(run: Run, code: str, near: str) -> None:
     """One sentence, and where the meaning of HubSpot's own newer codes stands."""
-    done = run("explain", code)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.count("\n") == 1
-    assert near in done.err
-    assert "`association-loader explain`" in done.err
+    refused(run("explain", code), near, "`association-loader explain`")
 
 
 @pytest.mark.slow
@@ -63,6 +59,6 @@ def test_the_reasons_of_a_load_and_a_plan_end_with_the_command(load: Run, run: R
     """Ready to paste, with the code of the first of them."""
     Path("in.csv").write_text("from_id,to_id\n1,2\nx,3\n1.5,3\ny,3\n")
     pasted = "association-loader explain INVALID_RECORD_ID"
-    assert pasted in run("plan", "in.csv", "--from", "contacts", "--to", "companies").out
+    assert pasted in run("plan", "in.csv", *CONTACTS).out
     assert pasted in load("in.csv").err
     assert run(*pasted.split()[1:]).code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines, summary
+from tests.cli.conftest import Run, lines, refused, summary
 
 JOB = """
 rate = "9999/1"
@@ -75,9 +75,7 @@ def test_the_same_job_again_sends_nothing_and_a_changed_one_is_another(job: Path
     """What an input's table says is bound to the run like an option."""
     assert run("load", "--config", job.name, "--limit", "1").code == 0
     job.write_text(JOB.replace("type-id = 3", 'label = "Champion"'))
-    done = run("load", "--config", job.name)
-    assert done.code == 2
-    assert "--type-id was not given | 3, now not given | not given" in done.err
+    refused(run("load", "--config", job.name), "--type-id was not given | 3, now not given | not given")
     job.write_text(JOB)
     assert run("load", "--config", job.name).code == 1
     sent = len(sandbox.requests)
@@ -142,9 +140,7 @@ def test_a_mistake_in_a_job_is_named_by_line_and_key(content: str, wrong: str, r
 
 def test_inputs_are_named_in_one_place(job: Path, run: Run) -> None:
     """A job's inputs beside those of the command line: which are meant cannot be known."""
-    done = run("load", "people.csv", "--config", job.name)
-    assert done.code == 2
-    assert "keep one of the two" in done.err
+    refused(run("load", "people.csv", "--config", job.name), "keep one of the two")
 
 
 def test_a_jobs_input_is_never_the_log_file(job: Path, run: Run) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, names, until
+from tests.cli.conftest import CONTACTS, Run, names, until
 
 ROWS = "from_id,to_id\n101,201\nx,202\n"
-TYPES = ("--from", "contacts", "--to", "companies", "--rate", "9999/1")
+TYPES = (*CONTACTS, "--rate", "9999/1")
 
 COMMANDS: dict[str, tuple[list[str], list[str]]] = {
     "a load": (["load", "a.csv", *TYPES], ["failures.csv", "summary.json", "results.parquet"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import CONTACTS, Run
 
 MANY = 600
 FILES = {
@@ -35,7 +35,7 @@ def test_near_names_are_looked_for_100_times_at_most(
     monkeypatch.setattr(difflib, "get_close_matches", counted)
     if what == "pairs of types":
         monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
-    options = () if header.startswith("object_type") else ("--from", "contacts", "--to", "companies")
+    options = () if header.startswith("object_type") else CONTACTS
     with hubspot(portal={"labels": [{"from": "contacts", "to": "companies", "label": "Decision maker"}]}):
         done = run("plan", "a.csv", *options)
     assert done.code == (what != "pairs of types")

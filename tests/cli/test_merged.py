@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run, lines
+from tests.cli.conftest import CONTACTS, Run, lines
 
 COUNT = 40
 
@@ -75,8 +75,8 @@ def test_the_plan_says_which_records_are_merged(hubspot: Run, run: Run) -> None:
     """Those that are looked up, with the record that survives; for people and for programs."""
     write()
     with hubspot(portal=portal("contacts", 1007, 77)):
-        done = run("plan", "in.csv", "--from", "contacts", "--to", "companies")
-        told = run("plan", "in.csv", "--from", "contacts", "--to", "companies", "--json").out
+        done = run("plan", "in.csv", *CONTACTS)
+        told = run("plan", "in.csv", *CONTACTS, "--json").out
     assert "Merged in HubSpot: contact 1007 into 77." in " ".join(done.out.split())
     planned = next(event for line in told.splitlines() if (event := json.loads(line))["event"] == "planned")
     assert planned["merged"] == [{"object_type": "0-1", "record_id": "1007", "survivor": "77"}]
@@ -89,7 +89,7 @@ def test_verify_and_undo_say_that_a_record_was_merged_since(hubspot: Run, load: 
         assert load("in.csv", "--method", "batch").code == 0
         sandbox.portal._merged["0-1", 1007] = 77
         sandbox.portal.associate("0-1", 77, "0-2", 71, frozenset({("HUBSPOT_DEFINED", 279)}), append=True)
-        assert run("verify", "in.csv", "--from", "contacts", "--to", "companies", "--wait", "0").code == 1
+        assert run("verify", "in.csv", *CONTACTS, "--wait", "0").code == 1
         (odd,) = [line for line in lines("in.verify.csv") if "=" not in line.values()]
         assert "!" in odd.values()
         assert any("was merged into 77" in text for text in odd.values())
@@ -156,7 +156,7 @@ def test_the_survivor_of_a_contact_is_not_given_another_primary_company(hubspot:
 def test_remove_and_undo_leave_the_survivor_alone(hubspot: Run, run: Run) -> None:
     """Whether the record was merged before the removal or since."""
     Path("in.csv").write_text("from_id,to_id,label\n1,20,Boss\n2,40,Boss\n2,50,Boss\n")
-    types = ("--from", "contacts", "--to", "companies")
+    types = CONTACTS
     merged = [{"type": "companies", "id": "20", "into": "21"}]
     associations = [there(1, 21, "Boss"), there(2, 40, "Boss"), there(2, 41, "Friend"), there(2, 50, "Boss", "Friend")]
     with hubspot(portal={"labels": LABELS, "associations": associations, "merged": merged}) as sandbox:

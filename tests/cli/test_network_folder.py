@@ -8,7 +8,7 @@ import pytest
 
 from loader import file_systems
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, Run, contents, lines, names
+from tests.cli.conftest import CONTACTS, Run, contents, lines, names, refused
 
 
 @pytest.fixture
@@ -31,10 +31,7 @@ def test_a_journal_on_a_network_file_system_is_refused(share: Path, run: Run, sa
     """By load, remove and undo, in a sentence with the way on; no file is written."""
     before = contents()
     for words in (LOAD, ("remove", *LOAD[1:], "--yes")):
-        done = run(*words)
-        assert done.code == 2
-        assert f"{share} is on a network file system (nfs4)" in done.err
-        assert "--journal PATH" in done.err
+        refused(run(*words), f"{share} is on a network file system (nfs4)", "--journal PATH")
     assert (contents(), sandbox.requests) == (before, [])
 
 
@@ -82,9 +79,10 @@ def test_the_journal_of_other_results_is_not_taken(share: Path, run: Run, sandbo
     sent = len(sandbox.requests)
     (share / "b.csv").write_text("Record ID,to_object_id\n104,204\n")
     for more in ((), ("--fresh",)):
-        done = run("load", "share/b.csv", *CONTACTS, "--results", "share/b.results.csv", *LOCAL, *more)
-        assert done.code == 2
-        assert "is the journal of" in done.err
+        refused(
+            run("load", "share/b.csv", *CONTACTS, "--results", "share/b.results.csv", *LOCAL, *more),
+            "is the journal of",
+        )
     assert run("undo", "share/b.results.csv", *LOCAL, "--yes").code == 2
     assert len(sandbox.requests) == sent
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import TOKEN, Run, lines
+from tests.cli.conftest import CONTACTS, TOKEN, Run, lines
 
 PAIR = {"fromObjectTypeId": "0-1", "fromObjectId": 101, "toObjectTypeId": "0-2", "toObjectId": 201}
 PLAIN = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
@@ -139,7 +139,7 @@ def test_a_rate_limit_of_a_proxy_is_ignored(hubspot: Run, run: Run, most: str, m
     Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 108)))
     limit = {"X-HubSpot-RateLimit-Max": most, "X-HubSpot-RateLimit-Interval-Milliseconds": milliseconds}
     with hubspot(faults=[answering("details", {"portalId": 7}, headers=limit)]) as sandbox:
-        done = run("load", "a.csv", "--from", "contacts", "--to", "companies", "--max-duration", "20s")
+        done = run("load", "a.csv", *CONTACTS, "--max-duration", "20s")
         assert done.code == 0
         assert sandbox.count("PUT") == 7
     assert f"a limit of {most} requests per {int(milliseconds) / 1000:g} s" in " ".join(done.err.split())

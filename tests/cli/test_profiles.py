@@ -16,7 +16,7 @@ from loader.errors import UsageError
 from loader.journal import Journal, Undo
 from loader.options import profiles as of_profiles
 from loader.sandbox import Sandbox, SandboxThread
-from tests.cli.conftest import TOKEN, Run, names
+from tests.cli.conftest import CONTACTS, TOKEN, Run, names, refused
 from tests.written import hold_nowhere
 
 Portals = dict[str, Sandbox]
@@ -84,7 +84,7 @@ def test_only_the_profiles_account_gets_requests(
     """However the environment is set: the profile's own account gets the file, any other the account question alone."""
     for variable, value in said.items():
         monkeypatch.setenv(variable, portals[value].url if variable.endswith("_URL") else value)
-    types = ("--from", "contacts", "--to", "companies")
+    types = CONTACTS
     commands = (
         ("load", "a.csv", *types),
         ("verify", "a.csv", *types, "--wait", "0s"),
@@ -141,7 +141,7 @@ def test_a_token_file_in_the_home_folder(portals: Portals, run: Run, monkeypatch
 
 def test_the_output_of_a_token_command_is_secret(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not into files, log, screen, nor into the report of a bug; it is what requests are signed with."""
-    done = run("load", "a.csv", "--from", "contacts", "--to", "companies", "--profile", "acme", "--log-file", "log")
+    done = run("load", "a.csv", *CONTACTS, "--profile", "acme", "--log-file", "log")
     assert done.code == 0
     assert json.loads(Path("a.summary.json").read_text())["portal_id"] == "1000"
 
@@ -195,9 +195,7 @@ def test_contradictions_to_a_profile_are_refused(words: tuple[str, ...], says: s
     """In one sentence, before anything is sent; what agrees is no contradiction."""
     Path("job.toml").write_text('profile = "beta"\n')
     Path("other.toml").write_text("portal-id = 7\n")
-    done = run("labels", "contacts", "companies", *words)
-    assert done.code == 2
-    assert says in done.err
+    refused(run("labels", "contacts", "companies", *words), says)
     assert not any(asked(sandbox) for sandbox in portals.values())
 
 
@@ -211,9 +209,7 @@ def test_a_blank_account_is_refused(
     monkeypatch.setenv("HUBSPOT_BASE_URL", portals["beta"].url)
     Path("blank.toml").write_text(f'{option} = "{blank}"\n')
     for words in ((f"--{option}", blank), ("--config", "blank.toml")):
-        done = run("labels", "contacts", "companies", *words)
-        assert (done.code, done.out) == (2, "")
-        assert f"{option} is blank" in done.err
+        refused(run("labels", "contacts", "companies", *words), f"{option} is blank")
     with pytest.raises(UsageError, match="is blank"):
         loader.plan_sync("a.csv", profile=blank) if option == "profile" else loader.plan_sync("a.csv", portal_id=blank)
     assert not any(asked(sandbox) for sandbox in portals.values())
@@ -232,7 +228,7 @@ def test_a_jobs_profile_wins_over_the_environment(portals: Portals, run: Run, mo
 
 def test_a_run_is_resumed_under_its_own_profile(portals: Portals, run: Run) -> None:
     """And the command that comes next names it."""
-    words = ("load", "a.csv", "--from", "contacts", "--to", "companies")
+    words = ("load", "a.csv", *CONTACTS)
     assert run(*words, "--profile", "coral", "--limit", "1").code == 0
     assert "--profile coral" in json.loads(Path("a.summary.json").read_text())["next_command"]
     done = run(*words, "--profile", "delta")
@@ -283,10 +279,7 @@ def test_a_wrong_profile_is_refused_in_one_sentence(
     Path("profiles.token").write_text(content)  # By its name it may hold a token.
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.token")
     monkeypatch.setattr(of_profiles, "COMMAND_SECONDS", 0.01 if "sleep" in content else 30.0)
-    done = run("labels", "contacts", "companies", "--profile", "acme")
-    assert (done.code, done.out) == (2, "")
-    assert says in done.err
-    assert len(done.err.splitlines()) == 1
+    refused(run("labels", "contacts", "companies", "--profile", "acme"), says)
     assert TOKEN not in run("profiles").out
 
 

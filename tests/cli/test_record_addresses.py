@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, lines
+from tests.cli.conftest import CONTACTS, Run, lines
 
 HERE = "https://app.hubspot.com/contacts/62515"
 
@@ -67,7 +67,7 @@ def test_a_rejected_address_of_a_list_keeps_its_portal_in_the_failures_file(sand
 def test_without_a_token_the_object_type_of_an_address_is_checked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The portal only where `--portal-id` names it, and the plan says so; nothing is sent."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
-    types = ("--from", "contacts", "--to", "companies")
+    types = CONTACTS
     Path("a.csv").write_text(f"from_id,to_id\n101,{HERE}/record/0-2/201\n")
     unchecked = run("plan", "a.csv", *types)
     assert unchecked.code == 0

@@ -23,7 +23,7 @@ import loader
 from loader import terminal
 from loader.fetch import objects
 from loader.journal import Journal
-from tests.cli.conftest import CONTACTS, Run, names
+from tests.cli.conftest import CONTACTS, Run, names, refused
 from tests.faults.certificates import AUTHORITY, certificate
 from tests.web import Page, Web, serving
 from tests.written import hold_nowhere, lines_of
@@ -113,9 +113,7 @@ def test_a_changed_object_is_a_changed_input(memory: Any, sandbox: Any, load: Ru
     memory.pipe("/a.csv", ROWS)
     assert load("memory://a.csv", "--limit", "1").code == 0
     memory.pipe("/a.csv", ROWS + b"103,203\n")
-    done = load("memory://a.csv")
-    assert done.code == 2
-    assert "memory://a.csv has changed since its last load, which did not finish" in done.err
+    refused(load("memory://a.csv"), "memory://a.csv has changed since its last load, which did not finish")
     memory.pipe("/a.csv", ROWS)
     assert load("memory://a.csv").code == 0
 
@@ -267,10 +265,11 @@ def test_no_host_no_certificate_no_backend(web: Web, plan: Run, monkeypatch: pyt
     for scheme, package in (("s3", "s3fs"), ("gs", "gcsfs"), ("abfs", "adlfs"), ("sftp", "sshfs")):
         sys.modules["fsspec.registry"]._registry.pop(scheme, None)
         monkeypatch.setitem(sys.modules, package, None)
-        done = plan(f"{scheme}://bucket/a.csv")
-        assert done.code == 2
-        assert f"needs the package {package}, which is not installed" in done.err
-        assert "pip install 'association-loader[remote]'" in done.err
+        refused(
+            plan(f"{scheme}://bucket/a.csv"),
+            f"needs the package {package}, which is not installed",
+            "pip install 'association-loader[remote]'",
+        )
 
 
 def test_without_encryption_is_said(plan: Run) -> None:
@@ -397,8 +396,7 @@ def test_corrections_at_the_place_of_the_copies_are_kept(place: str, memory: Any
 def test_a_copy_that_would_end_with_the_command_is_refused(sandbox: Any, load: Run) -> None:
     """It would be copied, and be gone."""
     Path("a.csv").write_bytes(ROWS)
-    done = load("a.csv", "--copy-to", "memory://share")
-    assert (done.code, "--copy-to memory://share is the memory of this command" in done.err) == (2, True)
+    refused(load("a.csv", "--copy-to", "memory://share"), "--copy-to memory://share is the memory of this command")
     assert not sandbox.requests
 
 
@@ -409,9 +407,10 @@ def test_no_copy_takes_the_place_of_an_input(place: str, memory: Any, sandbox: A
     (folder / "in" / "a.failures.csv").write_bytes(ROWS + b"bad,203\n")
     memory.pipe("/in/a.failures.csv", ROWS + b"bad,203\n")
     given = "memory://in/a.failures.csv" if place.startswith("memory") else "in/a.failures.csv"
-    done = load(given, "--results", "a.results.csv", "--copy-to", place.format(folder=folder))
-    assert done.code == 2
-    assert "the copy of a.failures.csv would overwrite the input" in done.err
+    refused(
+        load(given, "--results", "a.results.csv", "--copy-to", place.format(folder=folder)),
+        "the copy of a.failures.csv would overwrite the input",
+    )
     assert not sandbox.requests
     assert (folder / "in" / "a.failures.csv").read_bytes() == memory.cat("/in/a.failures.csv") == ROWS + b"bad,203\n"
 

@@ -13,7 +13,7 @@ from loader.options.command import Command
 from loader.options.verbs import options_of
 from loader.sandbox import Sandbox
 from loader.settings import Budget
-from tests.cli.conftest import Run, summary
+from tests.cli.conftest import CONTACTS, Run, summary
 
 VALUES = {
     "object_type": ("contacts", "contacts"),
@@ -186,7 +186,7 @@ def test_a_token_from_a_file_is_shown_nowhere(hubspot: Run, run: Run, monkeypatc
     Path("a.csv").write_text("from_id,to_id\n1,2\n")
     Path("my.token").write_text("canary-51c2-never-shown\n")
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "another")
-    arguments = ("--from", "contacts", "--to", "companies", "--token-file", "my.token", "--log-file", "log", "--json")
+    arguments = (*CONTACTS, "--token-file", "my.token", "--log-file", "log", "--json")
     with hubspot(portal={"tokens": ["canary-51c2-never-shown"]}):
         assert run("load", "a.csv", *arguments).code == 0
 
@@ -196,7 +196,7 @@ def test_oauth_credentials_are_shown_nowhere(hubspot: Run, run: Run, monkeypatch
     Path("a.csv").write_text("from_id,to_id\n1,2\n")
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     monkeypatch.setenv("HUBSPOT_CLIENT_ID", "client")
-    arguments = ("load", "a.csv", "--from", "contacts", "--to", "companies")
+    arguments = ("load", "a.csv", *CONTACTS)
     setup = {"client_id": "client", "client_secret": "secret-kept", "refresh_token": "canary-51c2-never-shown"}
     with hubspot(portal={"oauth": {**setup, "required": True}}):
         done = run(*arguments)

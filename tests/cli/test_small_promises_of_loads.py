@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import Run, contents, lines, names, summary
+from tests.cli.conftest import CONTACTS, Run, contents, lines, names, refused, summary
 
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
@@ -113,7 +113,7 @@ def test_rows_that_were_so_already_count_for_the_share_of_failures(hubspot: Run,
         for n in pairs:
             sandbox.portal.associate("0-1", n, "0-2", 1000 + n, frozenset())
         options = ("--max-failures", "6%", "--concurrency", "1", "--rate", "9999/1")
-        assert run("load", "a.csv", "--from", "contacts", "--to", "companies", *options).code == 1
+        assert run("load", "a.csv", *CONTACTS, *options).code == 1
         assert sandbox.count("PUT") == 110
 
 
@@ -138,7 +138,7 @@ def test_what_a_load_that_is_at_work_writes_is_no_input_of_another(sandbox: Sand
     before = contents()
 
     def inputs() -> list[str]:
-        said = run("plan", "in", "--from", "contacts", "--to", "companies", "--json").out.splitlines()
+        said = run("plan", "in", *CONTACTS, "--json").out.splitlines()
         return list(json.loads(said[-1])["inputs"])
 
     assert inputs() == ["in/a.csv", "in/odd.csv"]
@@ -164,9 +164,7 @@ def test_a_file_under_the_failures_name_is_not_moved(header: str, sandbox: Sandb
     """A column that the loader might have added does not make it the loader's."""
     Path("a.csv").write_text("from_id,to_id\nx,201\n")
     Path("a.failures.csv").write_text(f"{header}\nmine,1\n")
-    done = load("a.csv")
-    assert done.code == 2
-    assert "a.failures.csv exists, but no load wrote it" in done.err
+    refused(load("a.csv"), "a.failures.csv exists, but no load wrote it")
     assert Path("a.failures.csv").read_text() == f"{header}\nmine,1\n"
     assert not sandbox.requests
 
@@ -234,9 +232,7 @@ def test_the_next_undo_gives_the_primary_label_back(
 def test_the_failures_file_needs_a_name_of_its_own(name: str, sandbox: Sandbox, load: Run) -> None:
     """One would be written over the other."""
     Path("a.csv").write_text("from_id,to_id\nx,201\n")
-    done = load("a.csv", "--failures", name)
-    assert done.code == 2
-    assert "is needed for another file of this run" in done.err
+    refused(load("a.csv", "--failures", name), "is needed for another file of this run")
     assert names() == ["a.csv"]
     assert not sandbox.requests
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run, lines, summary
+from tests.cli.conftest import CONTACTS, Run, lines, summary
 
 BATCH = ("--method", "batch")
 
@@ -117,8 +117,8 @@ def test_the_plan_says_what_stale_ids_may_cost(hubspot: Run, run: Run) -> None:
     """One request for each of them in the worst case; a PUT is not sent again for another's sake."""
     write([(1 + n, 900_001 + n) for n in range(1000)])
     with hubspot():
-        said = " ".join(run("plan", "in.csv", "--from", "contacts", "--to", "companies").out.split())
+        said = " ".join(run("plan", "in.csv", *CONTACTS).out.split())
         assert "Batches take up to 10 more requests if HubSpot does not have 1% of the records any more." in said
-        told = run("plan", "in.csv", "--from", "contacts", "--to", "companies", "--json").out
+        told = run("plan", "in.csv", *CONTACTS, "--json").out
     planned = next(event for line in told.splitlines() if "costs" in (event := json.loads(line)))
     assert {method: cost["stale"] for method, cost in planned["costs"].items()} == {"put": 0, "batch": 10}
