@@ -62,12 +62,11 @@ Verb = Callable[[Call], Coroutine[Any, Any, Done[T]]]
 async def load(source: Given = None, **options: Unpack[LoadOptions]) -> Report:
     """Load a file, a folder, a glob, several of them, a DataFrame or rows, and return how it went.
 
-    Does what `association-loader load` does, with the same files beside the results and it continues where an
-    earlier call stopped; environment variables and `config` count, too, and with a `config` that names its inputs there
-    is no source. Rows are mappings from column to cell, tuples
-    of the two ids, or tuples of all seven fields (`loader.model.FIELDS`); an iterator is read once, as it goes. The
-    first record of a DataFrame or of rows is row 2, and their results are in `dataframe.results.csv` or
-    `rows.results.csv` unless `results` says otherwise.
+    Does what `association-loader load` does, with the same files beside the results, and continues where an earlier
+    call stopped. Environment variables and `config` count, too; with a `config` that names its inputs there is no
+    source. Rows are mappings from column to cell, tuples of the two ids, or tuples of all seven fields
+    (`loader.model.FIELDS`); an iterator is read once, as it goes. The first record of a DataFrame or of rows is row 2,
+    and their results are in `dataframe.results.csv` or `rows.results.csv` unless `results` says otherwise.
 
     Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, and RecordError when an
     output could not be written; the report says what else ended a load early (`exit_code`, `stopped`). A load that
@@ -225,7 +224,7 @@ def fleet_sync(description: Path, **options: Unpack[FleetKeywords]) -> "FleetRep
 
 @contextmanager
 def _private_output() -> Iterator[tuple[str, Callable[[ExportReport], ExportReport]]]:
-    """Yield a name in a private folder, and what has the folder removed when a report is gone; else it is at once."""
+    """Yield a name in a private folder, and a function that keeps the folder until a report is gone."""
     with ExitStack() as held:
         folder = tempfile.mkdtemp(prefix="association-loader-")
         held.callback(shutil.rmtree, folder, ignore_errors=True)

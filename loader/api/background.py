@@ -1,4 +1,4 @@
-"""A verb run to its end in a thread of its own, so that a running event loop (a notebook has one) is no obstacle."""
+"""A verb runs in a thread of its own, so that it works inside a running event loop (a notebook has one)."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ T = TypeVar("T")
 def finished(verb: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
     """Run a verb and return what it returns, or raise what it raises.
 
-    Ctrl-C asks it to stop, and KeyboardInterrupt is raised once it has; a second one ends it at once.
+    Ctrl-C asks it to stop, and KeyboardInterrupt is raised once it has stopped; a second one ends it at once.
     """
     stop = Stop()
     end: Future[T] = Future()
@@ -37,7 +37,7 @@ def finished(verb: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
     interrupted = False
     while not end.done():
         try:
-            end.exception()  # A join that Ctrl-C interrupts takes the thread for ended (Python 3.11).
+            end.exception()  # A join that Ctrl-C interrupts says that the thread has ended (Python 3.11).
         except KeyboardInterrupt:
             interrupted = True
             for loop in loops:

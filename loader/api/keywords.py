@@ -1,4 +1,4 @@
-"""What a caller from Python can say: the commands' options as keywords, from the table of options."""
+"""The keywords for a caller from Python: the commands' options, from the table of options."""
 
 import difflib
 import os
@@ -40,8 +40,8 @@ class CallerOptions(ConnectionOptions, OutputOptions, total=False):
     """Which portal to talk to, how fast, and where events go.
 
     `token` is the access token itself; without it, it comes from `token_file` or the environment. `rate` is `"auto"` or
-    `"190/10"`. `timeout` is seconds. `on_event` is called with each event (see `loader.events`), in the thread that the
-    work is done in: let it return soon, and what it raises ends the run. `log_file` is appended to, `json` writes each
+    `"190/10"`. `timeout` is seconds. `on_event` is called with each event (see `loader.events`), in the thread that
+    does the work. It must return soon; an exception from it ends the run. `log_file` is appended to, `json` writes each
     event to standard output. Nothing is shown on standard error unless `quiet` is False.
     """
 
@@ -61,7 +61,7 @@ class ShortNames(TypedDict, total=False):
 
 
 class PlanOptions(InputOptions, ShortNames, ExistingOptions, PlanFilesOptions, CallerOptions, total=False):
-    """Keywords of `plan`: how the load is to treat the labels that pairs have, and where rejected rows are listed."""
+    """Keywords of `plan`: how the load will treat the labels that pairs have, and where rejected rows are listed."""
 
 
 class LoadOptions(InputOptions, ShortNames, MethodOption, ExistingOptions, SendOptions, CallerOptions, total=False):
@@ -72,7 +72,7 @@ class LoadOptions(InputOptions, ShortNames, MethodOption, ExistingOptions, SendO
 
 
 class RemoveOptions(InputOptions, ShortNames, options.RemoveOptions, SendOptions, CallerOptions, total=False):
-    """Keywords of `remove`: those of `load` but for how pairs are written. `max_removals` is a number or `"5%"`.
+    """Keywords of `remove`: those of `load`, except how pairs are written. `max_removals` is a number or `"5%"`.
 
     Nothing is asked unless `yes` is False: then the number of associations has to be typed at the terminal.
     """
@@ -87,7 +87,7 @@ class CreateLabelOptions(LabelOptions, CallerOptions, total=False):
 
 
 class ExportKeywords(ExportOptions, CallerOptions, total=False):
-    """Keywords of `export`. `ids` names the records, `column` and `format` say how that file is read."""
+    """Keywords of `export`. `ids` is a file that names the records; `column` and `format` say how it is read."""
 
 
 class UndoOptions(TakeBackOptions, CallerOptions, total=False):
@@ -105,7 +105,7 @@ class FleetKeywords(FleetOptions, OutputOptions, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A command, ready to run: everything is checked that can be before anything is read."""
+    """A command, ready to run: everything that can be checked before reading is checked."""
 
     command: Command
     settings: Settings
@@ -113,7 +113,7 @@ class Prepared:
 
     @contextmanager
     def listening(self) -> Iterator[Notify]:
-        """Open the files that events are written to; yield the function that sends events to them and the caller."""
+        """Open the files for events; yield the function that sends events to them and to the caller."""
         with Listeners(self.command, person=False) as notify:
 
             def notify_all(event: Event) -> None:
@@ -124,7 +124,7 @@ class Prepared:
 
 
 def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepared:
-    """Return what a verb is to do with a source; raises UsageError as the command line would."""
+    """Return the command of a verb with a source; raises UsageError as the command line would."""
     stated = {name: value for name, value in keywords.items() if value is not None}
     on_event: Any = stated.pop("on_event", lambda event: None)
     token = stated.pop("token", None) if VERBS[verb].asks_hubspot else None
@@ -135,9 +135,9 @@ def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepa
     for name, value in source.options.items():
         if name in options_of(verb):
             given.setdefault(name, value)
-    # Rows in the caller's memory have no command that would load them.
+    # Rows in the caller's memory cannot be loaded by a command.
     typed = () if source.options else ("association-loader", verb, *_words(verb, given), "--", *source.inputs)
-    for name in ("quiet", "yes"):  # A program reads no screen, and cannot be asked.
+    for name in ("quiet", "yes"):  # A program reads no screen, and cannot answer questions.
         if name in options_of(verb):
             given.setdefault(name, True)
     ready = command(verb, given, environment, lambda option: option.keyword, arguments=source.inputs, typed=typed)
@@ -148,7 +148,7 @@ def prepared(verb: str, source: Source, keywords: Mapping[str, object]) -> Prepa
 
 @contextmanager
 def naming_keywords() -> Iterator[None]:
-    """Have errors name an option by its keyword; within the loader, it goes by its name on the command line."""
+    """Make errors name an option by its keyword; inside the loader it has its name on the command line."""
     try:
         yield
     except LoaderError as error:
@@ -157,7 +157,7 @@ def naming_keywords() -> Iterator[None]:
 
 
 def _typed(verb: str, stated: Mapping[str, object]) -> dict[str, Any]:
-    """Return the keywords that were given, as typed; UsageError for an unknown one, or a value that it cannot have."""
+    """Return the given keywords as typed options; UsageError for an unknown keyword or a wrong value."""
     options = options_of(verb)
     # Every option also goes by its own name: `to` is `to_object_type`, and `from_` is `object_type`.
     names = {option.key.replace("-", "_"): option for option in options.values()} | dict(options)
@@ -187,7 +187,7 @@ def _unknown(name: str, verb: str, names: Mapping[str, Option]) -> str:
 
 
 def _words(verb: str, given: Mapping[str, Any]) -> Iterator[str]:
-    """Yield options as the command line would have them, for the commands that reports show."""
+    """Yield options as they are typed on the command line, for the commands that reports show."""
     options: Mapping[str, Option] = options_of(verb)
     for name, value in given.items():
         option = options[name]

@@ -1,4 +1,4 @@
-"""What a caller from Python may load: files, a DataFrame, or rows of its own; the last two are spooled to a file."""
+"""What a caller from Python can load: files, a DataFrame, or rows; the last two are written to a temporary file."""
 
 import asyncio
 import os
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """A source as the command line would have it: its inputs, and options that hold unless the caller says otherwise.
+    """A source in the form of the command line: its inputs, and its default options.
 
-    `frame` or `rows` is read as the input `-`; the options say how it is spooled and name the results.
+    `frame` or `rows` is read as the input `-`; the options give its format and the name of the results.
     """
 
     inputs: tuple[str, ...]
@@ -27,18 +27,18 @@ class Source(NamedTuple):
     rows: RowFile | None = None
 
     def fill(self) -> None:
-        """Take all rows from their iterator; in the caller's thread, where a database's cursor wants to be asked."""
+        """Take all rows from their iterator, in the caller's thread: a database cursor may need that."""
         if self.rows is not None:
             while self.rows.take():
                 pass
 
     async def open(self) -> BinaryIO | None:
-        """Return what is read as standard input, or None; rows that are still to come are taken from their iterator."""
+        """Return the file that is read as standard input, or None; remaining rows are taken from their iterator."""
         if self.frame is not None:
             return await asyncio.to_thread(spooled, self.frame)
         if self.rows is None:
             return None
-        # The iterator is the caller's, and may belong to this thread; between two slices others get a turn.
+        # The iterator is the caller's, and may belong to this thread; other tasks run between two slices.
         while self.rows.take():  # noqa: ASYNC110 - no event tells that there are more
             await asyncio.sleep(0)
         return self.rows.opened()
@@ -50,12 +50,12 @@ class Source(NamedTuple):
 
 
 def source_of(given: object) -> Source:
-    """Return what was given as a source; UsageError for what is none."""
+    """Return a caller's value as a source; UsageError if it cannot be one."""
     if given is None:
         return Source(())
     if isinstance(given, str | os.PathLike):
         return Source((os.fspath(given),))
-    # By name: asking pandas itself would import it, half a second that a caller with a DataFrame has paid already.
+    # By name, because an import of pandas takes half a second; a caller with a DataFrame has imported it already.
     kind = type(given)
     if kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas":
         options = {"format": "parquet", "results": "dataframe.results.csv"}

@@ -1,7 +1,7 @@
 """What Python gives as an input, written to a private temporary file that is read like any other.
 
-A DataFrame becomes Parquet. The rows of an iterator become JSON lines, a slice at a time as they are asked for: a load
-reads its input more than once and recognises it by its content, and an iterator gives its rows only once.
+A DataFrame becomes Parquet. The rows of an iterator become JSON lines, one slice after the other: a load reads its
+input more than once and recognises it by its content, but an iterator gives its rows only once.
 """
 
 import json
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def spooled(frame: "pd.DataFrame") -> BinaryIO:
     """Return an open, unnamed file with the frame's columns; its index is left out.
 
-    Whole numbers and text are exact. A floating-point number that cannot hold all its digits stays one, so that its
-    row is rejected rather than its id guessed. Raises UsageError for two columns of one name.
+    Whole numbers and text are exact. A floating-point number that cannot hold all its digits stays a float, so that its
+    row is rejected and its id is not guessed. Raises UsageError for two columns of one name.
     """
     import pyarrow as pa  # noqa: PLC0415 - for a DataFrame only
     from pyarrow import parquet  # noqa: PLC0415
@@ -54,7 +54,7 @@ def _array(column: "pd.Series[Any]") -> object:
     except (pa.ArrowException, TypeError, ValueError):
         array = None  # Sparse columns, mixed categories, long doubles: Arrow has no such type.
     if array is None or isinstance(array.type, pa.BaseExtensionType):
-        # A series would yield plain floats, its array yields them as wide as they are.
+        # A series would yield Python's floats; its array yields them in their own width.
         return pa.array(list(map(text_of, column.array)), pa.string())
     return array
 
@@ -69,11 +69,11 @@ ROWS_AT_ONCE = 1000
 IDS = ("object_id", "to_object_id")
 
 NOTHING = b"object_id,to_object_id\n"
-"""The file of no rows at all: columns, and nothing below them."""
+"""The file for no rows at all: only a header."""
 
 
 class RowFile:
-    """The rows of an iterator in an unnamed file; nothing is taken before `take`, and each row once."""
+    """The rows of an iterator in an unnamed file; `take` reads them, each row once."""
 
     def __init__(self, rows: Iterator[Row]) -> None:
         self._rows = rows
@@ -82,7 +82,7 @@ class RowFile:
         self._file = cast("BinaryIO", tempfile.TemporaryFile(prefix="association-loader-"))  # noqa: SIM115 - see close
 
     def take(self) -> bool:
-        """Write the next thousand rows; False when there are no more. UsageError for what is no row."""
+        """Write the next thousand rows; False when there are no more. UsageError for an item that is not a row."""
         if self._done:
             return False
         batch = list(islice(self._rows, ROWS_AT_ONCE))

@@ -1,4 +1,4 @@
-"""What callers from Python are shown: errors in Python's own words, keywords in `help()`, and a missing `await`."""
+"""Texts for callers from Python: errors with Python's keywords, `help()`, and a hint for a missing `await`."""
 
 import functools
 import inspect
@@ -38,7 +38,7 @@ def in_python(sentence: str) -> str:
 
 
 def _keywords(options: str) -> str:
-    """Return options, each perhaps with its value, as they are written in a call; words that follow stay."""
+    """Return options and their values as keywords of a call; other words stay."""
     entries = {option.word: option for option in all_options()}
     sentence, between, columns = "", "", list[str]()
     for word, value in re.findall(f"({_OPTION})((?:{_VALUE})?)", options):
@@ -56,7 +56,7 @@ def _keywords(options: str) -> str:
 
 
 def _given(option: Option, value: str) -> str:
-    """Return an option's value as Python has it; blank where the word behind the option is no value."""
+    """Return an option's value in Python; blank if the word after the option is not its value."""
     if option.is_flag or not value:
         return ""
     if option.keyword == "column":
@@ -71,11 +71,11 @@ def _given(option: Option, value: str) -> str:
 
 
 _NO_TYPES = {"and", "or", "to", "if", "says", "is", "names", "with", "say"}
-"""Words that follow --from or --to in a sentence and are no object types."""
+"""Words that may follow --from or --to in a sentence and are not object types."""
 
 
 def with_keywords(verb: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Have `help()` of a function list its keywords, under the headings of the command's help."""
+    """Make `help()` of a function list its keywords, under the headings of the command's help."""
 
     def documented(function: Callable[P, R]) -> Callable[P, R]:
         function.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", *_listed(verb)])
@@ -85,7 +85,7 @@ def with_keywords(verb: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def _listed(verb: str) -> Iterator[str]:
-    """Yield the keywords of a verb with what each does, as lines."""
+    """Yield a line for each keyword of a verb, with its meaning."""
     options = options_of(verb)
     yield "Keywords:"
     if VERBS[verb].asks_hubspot:
@@ -111,7 +111,7 @@ def _entry(name: str, text: str) -> list[str]:
 def awaitable(
     verb: str,
 ) -> Callable[[Callable[P, Coroutine[Any, Any, T]]], Callable[P, Coroutine[Any, Any, T]]]:
-    """Have a call of an async function that is not awaited say what to do, and `help()` list its keywords."""
+    """Make a call that is not awaited say what to do, and `help()` list the keywords."""
 
     def decorated(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)
@@ -126,7 +126,7 @@ def awaitable(
 
 
 class PythonCall(Coroutine[Any, Any, T]):
-    """A call that is to be awaited: its coroutine, which says what to do when it is taken for a report."""
+    """The coroutine of a call; if it is used like a report, its error says that it must be awaited."""
 
     def __init__(self, name: str, coroutine: Coroutine[Any, Any, T]) -> None:
         self._name = name
@@ -134,7 +134,7 @@ class PythonCall(Coroutine[Any, Any, T]):
         self._begun = False
 
     def send(self, value: Any) -> Any:
-        """Begin or resume it; see `Coroutine`."""
+        """See `Coroutine`."""
         self._begun = True
         return self._coroutine.send(value)
 

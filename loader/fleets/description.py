@@ -57,7 +57,7 @@ class FleetPortal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """A fleet as its file has it, once it is checked; `results` is the path or the address of a folder."""
+    """A checked fleet, as its file has it; `results` is the path or the address of a folder."""
 
     path: str
     results: str
@@ -67,7 +67,7 @@ class Fleet:
 def read_fleet(path: str, environment: Mapping[str, str]) -> Fleet:
     """Read FLEET.toml and everything that it names: profiles, and job files; UsageError for the first mistake.
 
-    Paths in it count from its own folder. No token is looked at: a worker does that.
+    Paths in it are relative to its own folder. Tokens are not checked: a worker does that.
     """
     file = ConfigurationFile.read(path)
     _refuse_unknown(file, file.content, ("results", PORTAL))
@@ -152,7 +152,7 @@ def _portal(
 
 
 def _job(path: str, profile: str, environment: Mapping[str, str]) -> Job:
-    """Return a job that is loaded with a profile; UsageError where a load would refuse its file."""
+    """Return a job for a profile; UsageError if a load would refuse its file."""
     ready = command("load", {"config": path, "profile": profile}, environment, lambda option: option.word)
     check_job(ready, path)
     inputs = tuple(each for group in ready.job for each in group["inputs"])
@@ -161,7 +161,7 @@ def _job(path: str, profile: str, environment: Mapping[str, str]) -> Job:
 
 
 def check_job(ready: Command, path: str) -> None:
-    """Raise UsageError where a load, which its file at `path` describes, cannot be a job of a fleet."""
+    """Raise UsageError if the load that the file at `path` describes cannot be a job of a fleet."""
     values = ready.values
     if not (ready.job or values["sql"] or values["sql_file"]):
         raise UsageError(f"{path} names no input: begin each with [[input]], and give its path")

@@ -1,4 +1,4 @@
-"""About how long a portal's jobs take: the one that takes longest is to begin first."""
+"""The estimated duration of a portal's jobs: the longest is to begin first."""
 
 import math
 from glob import glob
@@ -11,11 +11,11 @@ from loader.planning.cost import costs, method_for
 from loader.send.limiter import START_RATE
 
 BYTES_OF_ROW = 40
-"""Two ids and a short label."""
+"""Bytes of a row: two ids and a short label."""
 
 
 def expected_seconds(portal: FleetPortal, work: Work | None) -> float:
-    """Return about how long a portal's jobs take; infinite where that is not known.
+    """Return the estimated duration of a portal's jobs; infinite if it is not known.
 
     `work` has the rows of its last run; without, they are estimated by the size of its files.
     """
@@ -31,7 +31,7 @@ def _seconds(job: Job, rows: int) -> float:
 
 
 def _rows_of(job: Job) -> int:
-    """Return about how many rows the inputs of a job have, 0 where one of them is not a file of this machine."""
+    """Return the estimated number of rows of a job's inputs, 0 if one of them is not a file of this machine."""
     if any(is_address(path) or path == "-" for path in job.inputs):
         return 0
     found = (name for path in job.inputs for name in ([path] if Path(path).exists() else glob(path)))  # noqa: PTH207

@@ -15,20 +15,20 @@ from loader.fleets.work import Order, PortalEnd, forget_stop, stop_work, work
 from loader.stopping import Stop
 
 Submit: TypeAlias = Callable[[Order], "Future[PortalEnd]"]
-"""Has an order done somewhere: as a task of Dask, or, for a test, in a thread."""
+"""Does an order somewhere: as a task of Dask, or, for a test, in a thread."""
 
 LOOK_SECONDS = 0.5
 
 MOST_PROCESSES = 4
-"""A load waits for HubSpot most of its time, so portals at once share processes."""
+"""A load waits for HubSpot most of its time, so several portals share a process."""
 
 ENDED_BY_SYSTEM = 143
 """The exit code of a portal's work whose worker got SIGTERM: another worker goes on with it."""
 
 SETTINGS = {
-    "distributed.worker.profile.enabled": False,  # It looks at every thread 100 times a second: a fifth of the CPU.
+    "distributed.worker.profile.enabled": False,  # 100 looks a second at every thread: a fifth of the CPU.
 }
-"""Of Dask, for this command and the processes that it starts."""
+"""Settings of Dask, for this command and the processes that it starts."""
 
 
 def run(
@@ -40,11 +40,11 @@ def run(
     ended: Callable[[Order, PortalEnd], float | None] = lambda *_: None,
     look: Callable[[], None] = lambda: None,
 ) -> None:
-    """Have all orders done, the first ones first, `at_once` at a time, and return when no work is left.
+    """Do all orders, the first ones first, `at_once` at a time, and return when no work is left.
 
-    `ended` gets what came of each, and returns after how many seconds the portal is to come again; None: not at all.
-    `look` is called twice a second. Once `stop` is asked, the portals at work end as after Ctrl-C, and the others do
-    not begin; once it is asked again, nothing is waited for. Raises SchedulerLost.
+    `ended` gets the result of each, and returns after how many seconds the portal is to be done again; None: not at
+    all. `look` is called twice a second. At the first request of `stop`, the portals at work end as after Ctrl-C, and
+    the others do not begin; at the second, nothing is waited for. Raises SchedulerLost.
     """
     waiting, running = deque(orders), dict[Future[PortalEnd], Order]()
     later: list[tuple[float, Order]] = []
@@ -81,7 +81,7 @@ def run(
 
 
 def _end_of(future: "Future[PortalEnd]") -> PortalEnd | None:
-    """Return what came of an order; None: its worker was lost, so it is to be done again. Raises SchedulerLost."""
+    """Return the result of an order; None: its worker was lost, so it must be done again. Raises SchedulerLost."""
     try:
         return future.result()
     except CancelledError:
@@ -93,13 +93,13 @@ def _end_of(future: "Future[PortalEnd]") -> PortalEnd | None:
         from distributed.scheduler import KilledWorker  # noqa: PLC0415 - see `on_dask`
 
         if isinstance(error, KilledWorker):
-            return None  # However often workers are killed, that says nothing about the portal.
+            return None  # That workers are killed again and again says nothing about the portal.
         raise
 
 
 @contextmanager
 def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
-    """Hold a cluster for a block: processes of this machine, or what a scheduler has, by its address.
+    """Hold a cluster for a block: processes of this machine, or the workers of a scheduler, by its address.
 
     Raises UsageError where Dask is not installed, no scheduler answers, or no process can start.
     """
@@ -113,7 +113,7 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
         ) from error
     with ExitStack() as held:
         held.enter_context(dask.config.set(SETTINGS))
-        # What the client says of a scheduler that is gone is a traceback.
+        # For a lost scheduler the client logs a traceback.
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         if scheduler is None:
             processes = min(MOST_PROCESSES, at_once)
@@ -129,7 +129,7 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
                     preload=[__name__],
                     silence_logs=logging.CRITICAL,
                 )
-            except RuntimeError as error:  # Each process of theirs imports the script that starts them.
+            except RuntimeError as error:  # Each of their processes imports the script that starts them.
                 raise UsageError(
                     f"the worker processes cannot start ({str(error).rstrip('.')}): in a script, call fleet below "
                     "if __name__ == '__main__':"
@@ -138,7 +138,7 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
         else:
             try:
                 client = Client(scheduler)
-            except Exception as error:  # Of what is no scheduler, too: Dask takes any bytes for a length (MemoryError).
+            except Exception as error:  # Not a scheduler: Dask takes any bytes for a length (MemoryError).
                 raise UsageError(
                     f"--scheduler {scheduler}: no Dask scheduler answers there ({type(error).__name__}): start one, or "
                     "leave --scheduler out for a cluster of this machine"
@@ -150,8 +150,8 @@ def on_dask(at_once: int, scheduler: str | None) -> Iterator[Submit]:
 def dask_setup(worker: Any) -> None:
     """Prepare a process of this machine's cluster, as Dask does for each that it starts.
 
-    Ctrl-C in a terminal reaches every process: it is the command that stops the portals. SIGTERM lets the process stop
-    its own in order, as `dask worker` does, before another one takes its place.
+    Ctrl-C in a terminal reaches every process, but only the command stops the portals. At SIGTERM the process stops its
+    own portals in order, as `dask worker` does, before another one takes its place.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     close = partial(worker.close, nanny=False, reason="asked by a signal")
@@ -159,7 +159,7 @@ def dask_setup(worker: Any) -> None:
 
 
 def _task(order: Order) -> PortalEnd:
-    """Do an order as a task, which is to stop once its worker closes, as after SIGTERM, or without a scheduler."""
+    """Do an order as a task; it stops when its worker closes, as after SIGTERM, or has no scheduler."""
     from distributed import Status, get_worker  # noqa: PLC0415 - see `on_dask`
 
     worker = get_worker()

@@ -31,8 +31,8 @@ _OUTPUT = r"(results\.csv|failures\.(csv|xlsx)|summary\.json|verify\.csv|undo\.c
 class JobFiles:
     """The files of the job `name`, brought to the folder `here` and back by the holder of a lease.
 
-    All that waits for the shared folder raises LeaseLost when that lasts, or SharedFolderFault where the folder fails
-    in one thing and the lease holds.
+    Methods that wait for the shared folder raise LeaseLost if that takes too long, or SharedFolderFault if an operation
+    fails while the lease holds.
     """
 
     def __init__(self, name: str, here: Path, shared: SharedFolder, lease: Lease, timing: Timing) -> None:
@@ -44,12 +44,12 @@ class JobFiles:
         self._file = re.compile(rf"{re.escape(name)}\.(?P<date>{_DATE})?{_OUTPUT}", re.ASCII)
         self._piece = re.compile(rf"{re.escape(name)}\.{_PIECE}", re.ASCII)
         self._brought: dict[str, tuple[int, int] | None] = {}
-        """The job's files that are in the shared folder, with size and time of their copies here as they came."""
+        """The job's files in the shared folder, with size and time of their copies here when they were copied."""
         self._journal = here / f"{name}.journal"
         self._copier = Copier(self._journal, here)
         self._storing = threading.Lock()
         self._stored = 0
-        """How many pieces this worker has stored; none where nothing was left to send."""
+        """How many pieces this worker has stored; none if nothing was left to send."""
 
     @property
     def had_nothing_left(self) -> bool:
@@ -57,10 +57,10 @@ class JobFiles:
         return bool(self._brought) and not self._stored
 
     def bring(self) -> tuple[int, ...]:
-        """Bring the job's files here, and make its journal of the pieces where a worker was lost.
+        """Copy the job's files here; if a worker was lost, make its journal from the pieces.
 
         Returns how many rows were unchanged, and associations gone, each time that a worker was lost in this run.
-        Raises LeaseLost, and JournalError or RecordError where not all of it can be brought.
+        Raises LeaseLost, and JournalError or RecordError if not everything can be copied.
         """
         return self._until_lost(self._bring)
 
@@ -94,9 +94,9 @@ class JobFiles:
         return taken_over
 
     def _whole_pieces(self, names: Sequence[str], *, after: int) -> list[Path]:
-        """Return copies of the pieces of the latest lease that has a first one, as far as they are whole.
+        """Return copies of the pieces of the latest lease that has a first piece, as far as they are complete.
 
-        Those of lease `after`, and of earlier ones, are of no use: the job's files were brought back since.
+        Pieces of lease `after`, and of earlier ones, are obsolete: the job's files were copied back since.
         """
         leases: dict[int, dict[int, re.Match[str]]] = {}
         for found in filter(None, map(self._piece.fullmatch, names)):
@@ -115,7 +115,7 @@ class JobFiles:
         return []
 
     def store_set_aside(self) -> None:
-        """Store the files of a run that was set aside: the pieces of the new one take its journal's place."""
+        """Store the files of a run that was set aside: the pieces of the new run replace its journal."""
         for file in self._here.iterdir():
             found = self._file.fullmatch(file.name)
             if found and found["date"] and file.name not in self._brought:
@@ -123,7 +123,7 @@ class JobFiles:
 
     @contextmanager
     def copied(self) -> Iterator[None]:
-        """Store pieces of the journal while a block is at work, and one at its end."""
+        """Store pieces of the journal while a block runs, and one at its end."""
         end = threading.Event()
 
         def go_on() -> None:
@@ -134,7 +134,7 @@ class JobFiles:
                 except LeaseLost:
                     return
                 except SharedFolderFault:
-                    # The piece may be there all the same, and no other may be taken in its place.
+                    # The piece may have been stored anyway, so the same one must be stored again.
                     self._lease.fence.close()
                     return
                 except (JournalError, RecordError):
@@ -151,7 +151,7 @@ class JobFiles:
                 self.store()
 
     def store(self) -> None:
-        """Store what is new in the journal. The same bytes are tried again: the next piece builds upon them."""
+        """Store the changes of the journal. A retry stores the same bytes, because the next piece builds on them."""
         piece = self._here / "piece"
         with self._storing:
             with piece.open("wb") as file:
@@ -166,7 +166,7 @@ class JobFiles:
         self._shared.write(name, file, ready=self._lease.fence.check)
 
     def bring_back(self) -> None:
-        """Bring the job's files back, the journal last, which says that the pieces are of no use any more."""
+        """Copy the job's files back, the journal last: it shows that the pieces are obsolete."""
         if self._stored:
             with Journal(self._journal) as found:
                 found.remember(lease=self._lease.number)
@@ -176,7 +176,7 @@ class JobFiles:
                 self._until_lost(partial(self._write, file.name, file))
         gone = self._brought.keys() - {file.name for file in files}
         names = self._until_lost(self._shared.names)
-        # While the names were looked up, the lease may have been lost: those of the next one are not to go.
+        # While the names were read, the lease may have been lost: files of the next one must not be removed.
         pieces = [each for each in map(self._piece.fullmatch, names) if each]
         own = [each[0] for each in pieces if int(each["lease"]) <= self._lease.number]
         for name in (*gone, *own):
@@ -184,9 +184,9 @@ class JobFiles:
             self._until_lost(partial(self._shared.remove, name))
 
     def _until_lost(self, do: Callable[[], T]) -> T:
-        """Return what something comes to; it is tried again while the shared folder cannot be used.
+        """Call a function and return its result; repeat it while the shared folder cannot be used.
 
-        Raises LeaseLost when that lasts, or SharedFolderFault when it is only this that fails.
+        Raises LeaseLost if that takes too long, or SharedFolderFault if only this operation fails.
         """
         clock, until = self._timing.clock, self._timing.clock() + self._timing.fence
         while True:
@@ -200,7 +200,7 @@ class JobFiles:
 
 
 def _facts(journal: Path) -> Facts:
-    """Return what a journal knows of its run; of one that is not there, nothing."""
+    """Return the facts of a journal; empty ones if it is not there."""
     if not journal.exists():
         return Facts()
     with Journal(journal, read_only=True) as found:
@@ -208,7 +208,7 @@ def _facts(journal: Path) -> Facts:
 
 
 def _signature(file: Path) -> tuple[int, int] | None:
-    """Return what shows that a file was not written to; None for one that is not there."""
+    """Return size and time of a file, which show whether it was changed; None if it is not there."""
     if not file.exists():
         return None
     facts = file.stat()

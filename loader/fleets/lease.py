@@ -1,14 +1,14 @@
-"""Who works on a portal: one worker at a time, also when one is stopped and goes on later, or a scheduler is gone.
+"""One worker at a time works on a portal, even if a worker is suspended and resumes later, or a scheduler is lost.
 
-Each lease has a number and a file of its own in the portal's shared folder, which is made where there is none: so no
-two workers have one number, and what a worker writes late is in a file that is not read any more. Its holder writes a
-heartbeat into it. Another takes the next number only when it has seen no new heartbeat for `Timing.take_over` seconds
-on its own clock, so clocks need not agree. The holder sends nothing more once its last heartbeat began more than
-`Timing.fence` seconds ago, which is less, or once it sees a higher number.
+Each lease has a number and a file of its own in the portal's shared folder. The file is made only if it does not exist:
+so no two workers have the same number, and what a worker writes late is in a file that is no longer read. Its holder
+writes a heartbeat into it. Another takes the next number only when it has seen no new heartbeat for `Timing.take_over`
+seconds on its own clock, so clocks need not agree. The holder sends nothing more once its last heartbeat began more
+than `Timing.fence` seconds ago, which is less, or once it sees a higher number.
 
-A request that is about to leave at the moment when its process is stopped leaves when that goes on. Its pair has no
-outcome in the journal, so the next holder sends the same; only where a later run has given the pair another label by
-then is that label lost, because a PUT takes the place of all labels of a pair.
+If a process is suspended just when a request is about to leave, the request leaves when the process resumes. Its pair
+has no outcome in the journal, so the next holder sends the same. Only if a later run has given the pair another label
+by then, that label is lost, because a PUT replaces all labels of a pair.
 """
 
 import re
@@ -38,8 +38,8 @@ def steady() -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds: between heartbeats, after which nothing is sent any more without one, after which another worker takes
-    over, and between the pieces of a journal; and the clock that counts them.
+    """Seconds: between heartbeats; without a heartbeat until nothing is sent any more; until another worker takes over;
+    between the pieces of a journal. And the clock that counts them.
     """
 
     heartbeat: float = 2.0
@@ -51,12 +51,12 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
-    """How a job stands. `phase` is waiting, bringing, running, copying or ended.
+    """The state of a job. `phase` is waiting, bringing, running, copying or ended.
 
     `rate` is requests per second. `taken_over` counts how often another worker was lost in this run, and `not_provable`
     the rows that were found done after that: it may have done them. `skipped`: nothing was left to send. `error` is
-    what ended it early, in a sentence, and `warning` the latest that it gave. `resets_at` is when the day's quota that
-    ended it resets (UTC, ISO 8601), None where it was not that.
+    what ended it early, in a sentence, and `warning` its latest warning. `resets_at` is when the day's quota resets
+    (UTC, ISO 8601), None if the job did not end for that.
     """
 
     job: str
@@ -80,11 +80,10 @@ Jobs: TypeAlias = Mapping[Literal["jobs"], tuple[JobState, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What a heartbeat says: who holds the lease, by number; how many heartbeats it has had; how its jobs stand.
+    """The content of a heartbeat: the number of the lease; how many heartbeats it has had; the state of its jobs.
 
     `state` has the `jobs`; it is empty before the first heartbeat. `ended`: the work is over, and the lease is free.
-    `at` is when the heartbeat was written, by the worker's own clock (UTC, ISO 8601): for people, no decision is made
-    by it.
+    `at` is when the heartbeat was written, by the worker's own clock (UTC, ISO 8601); it is only shown to people.
     """
 
     number: int
@@ -96,12 +95,12 @@ class Work:
 
     @property
     def jobs(self) -> tuple[JobState, ...]:
-        """How the jobs stand."""
+        """The states of the jobs."""
         return self.state.get("jobs", ())
 
 
 def read_work(folder: SharedFolder) -> Work | None:
-    """Return the latest heartbeat of a portal, None where no worker has begun yet."""
+    """Return the latest heartbeat of a portal, None if no worker has begun yet."""
     return _work_among(folder, folder.names())
 
 
@@ -111,7 +110,7 @@ def _work_among(folder: SharedFolder, names: Sequence[str]) -> Work | None:
         return None
     try:
         return msgspec.json.decode(folder.read(_name(number)) or b"", type=Work)
-    except msgspec.DecodeError:  # Elsewhere than on a local disk it may be seen before it is whole.
+    except msgspec.DecodeError:  # Except on a local disk it may be visible before it is complete.
         return Work(number=number)
 
 
@@ -124,7 +123,7 @@ def _name(number: int) -> str:
 
 
 class Fence:
-    """Lets requests leave while the lease is held for certain. What it has once refused it refuses for ever."""
+    """Lets requests leave while the lease is certainly held. Once it has refused one, it refuses all."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
@@ -132,7 +131,7 @@ class Fence:
         self._lost = False
 
     def renew(self, began: float) -> None:
-        """Take note of a heartbeat that was written; `began` is when its writing did."""
+        """Note a heartbeat that was written; `began` is when the write began."""
         self.check()
         self._renewed = began
 
@@ -151,10 +150,10 @@ class Fence:
 
 
 class Lease:
-    """The right to work on a portal, for a block; waits until no other worker has it.
+    """Hold the lease of a portal for a block; waits until no other worker has it.
 
-    `state` says how the work stands. `look` is called at each heartbeat, and while another worker is waited for, with
-    the names of the folder's files: why the work is to end, None for going on. Only the wait ends by itself then.
+    `state` returns the state of the work. `look` is called at each heartbeat, and during the wait, with the names of
+    the folder's files. It returns why the work must end, or None. Only the wait ends by itself then.
     """
 
     def __init__(
@@ -190,17 +189,17 @@ class Lease:
         except LeaseLost:
             return
         self.fence.close()
-        with suppress(SharedFolderFault):  # The next holder waits a little longer then.
+        with suppress(SharedFolderFault):  # Then the next holder waits a little longer.
             self._folder.write(_name(self.number), self._heartbeat(ended=True))
             for number in _numbers(self._folder.names()):
                 if number < self.number:
                     self._folder.remove(_name(number))
 
     def _free_number(self) -> int:
-        """Return the next lease's number, once the latest holder has ended or is silent for long enough."""
+        """Return the next lease's number, once the latest holder has ended or has been silent long enough."""
         clock, seen, since = self._timing.clock, None, 0.0
         while True:
-            began = clock()  # An answer that took long says how it was when it was asked for.
+            began = clock()  # A slow answer shows the state at the time of the question.
             names = self._folder.names()
             if (reason := self._look(names)) is not None:
                 raise reason
@@ -218,7 +217,7 @@ class Lease:
         self.number, self.fence = number, Fence(self._timing)
         if not self._folder.claim(_name(number), self._heartbeat()):
             return False
-        # Not every file system can make a file only where there is none.
+        # Not every file system can make a file only if there is none.
         found = read_work(self._folder)
         return found is not None and found.holder == self._holder
 
@@ -229,7 +228,7 @@ class Lease:
                 names = self._folder.names()
                 self._look(names)
                 if max(_numbers(names), default=0) != self.number:
-                    self.fence.close()  # Another has it; or this is not the folder any more, as where it was unmounted.
+                    self.fence.close()  # Another worker has it; or the folder was unmounted.
                 self.fence.check()
                 self._folder.write(_name(self.number), self._heartbeat(), ready=self.fence.check)
                 self.fence.renew(began)

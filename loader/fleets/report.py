@@ -1,4 +1,4 @@
-"""How a fleet ended: in figures, and for a caller from Python."""
+"""The report of a fleet: in figures, and for a caller from Python."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """How a fleet ended: the exit code, which is the worst of its portals', the summary as in the summary file.
+    """The report of a fleet: its exit code, which is the worst of its portals, and the summary as in its file.
 
     `results` is the folder of all results, a path or an address. `stopped` is what interrupted it, or None.
     """
@@ -39,7 +39,7 @@ class FleetReport:
     def portals(self) -> "pd.DataFrame":
         """One line for each portal, in the order of FLEET.toml: its account, its rows by status, what stopped it.
 
-        `exit_code` is blank (NA) for a portal that had no turn.
+        `exit_code` is blank (NA) for a portal that was not begun.
         """
         import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
 

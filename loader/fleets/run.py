@@ -1,4 +1,4 @@
-"""A fleet at work: every portal has its turn on a worker, and is followed until it ends."""
+"""A fleet at work: every portal is given to a worker, and followed until it ends."""
 
 import math
 import time
@@ -24,12 +24,12 @@ from loader.text import counted, timestamp
 SECONDS_BETWEEN_LOOKS = 1.0
 
 AFTER_RESET = timedelta(minutes=1)
-"""HubSpot may be late with it, and a clock fast: one request too early would cost another day."""
+"""Seconds added to the reset time: HubSpot may be late and a clock fast, and a request too early costs a day."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """A portal in this command. `before` is its heartbeat before its turn began; `end` is what came of its turn."""
+    """A portal in this command. `before` is its heartbeat before its order began; `end` is the order's result."""
 
     portal: FleetPortal
     folder: SharedFolder
@@ -39,7 +39,7 @@ class Turn:
 
 
 class FleetRun:
-    """A fleet at work, by the profiles of its portals; `notify` gets how each of them stands."""
+    """A fleet at work, by the profiles of its portals; `notify` gets the state of each."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class FleetRun:
         self._has_noted_stop = False
 
     def go(self, orders: Sequence[Order], submit: engine.Submit, *, at_once: int, stop: Stop) -> None:
-        """Have all orders done; return when they are, or when the workers have ended because `stop` was asked."""
+        """Do all orders; return when they are done, or when the workers have ended because of `stop`."""
 
         def submitted(order: Order) -> "Future[PortalEnd]":
             turn = self._turns[order.profile]
@@ -71,7 +71,7 @@ class FleetRun:
         engine.run(orders, submitted, at_once=at_once, stop=stop, ended=self._ended, look=partial(self._look, stop))
 
     def _ended(self, order: Order, end: PortalEnd) -> float | None:
-        """Take in what came of an order, and return after how many seconds its portal has another turn, if it has."""
+        """Note the result of an order, and return after how many seconds its portal is done again, if it is."""
         turn = self._turns[order.profile]
         turn.is_under_way, turn.end = False, end
         now = self._now()
@@ -88,7 +88,7 @@ class FleetRun:
         return (datetime.fromisoformat(found.until) + AFTER_RESET - now).total_seconds()
 
     def _look(self, stop: Stop) -> None:
-        """Tell how the portals under way stand."""
+        """Report the states of the portals under way."""
         turns = [turn for turn in self._turns.values() if turn.is_under_way]
         if stop.asked() and turns and not self._has_noted_stop:
             self._has_noted_stop = True
@@ -100,7 +100,7 @@ class FleetRun:
 
     def _at_work(self, turn: Turn) -> Portal:
         work = None
-        with suppress(RecordError):  # It is read again soon; what lasts is the worker's error, too.
+        with suppress(RecordError):  # It is read again soon; if the fault lasts, the worker fails with it, too.
             work = read_work(turn.folder)
         if work is None or work.number <= (turn.before.number if turn.before else 0):
             state = "held" if work is not None and not work.ended else "starting"

@@ -1,4 +1,4 @@
-"""The folder that all workers share: one of a file system, or of a bucket. Its files are whole, or not there."""
+"""The folder that all workers share, in a file system or a bucket. Its files are complete, or not there."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ from loader.files import open_private
 from loader.text import visible
 
 _BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "r2", "memory"})
-"""Where an object is shown once all of it is there; elsewhere a file is written under another name and renamed."""
+"""Here an object is visible only once it is complete; elsewhere a file is written under another name and renamed."""
 
 
 class SharedFolder:
-    """A folder by its path or address. A write does not make it: one that is gone was perhaps unmounted.
+    """A folder by its path or address. A write does not make it: a missing one was perhaps unmounted.
 
-    Raises SharedFolderFault where it cannot be used; a server that does not answer may be waited for.
+    Raises SharedFolderFault if it cannot be used; it may wait for a server that does not answer.
     """
 
     def __init__(self, place: str) -> None:
@@ -61,9 +61,9 @@ class SharedFolder:
         return found
 
     def write(self, name: str, content: bytes | Path, *, ready: Callable[[], None] = lambda: None) -> None:
-        """Write a file; who reads it meanwhile has the one before. `ready` is called right before it takes its place.
+        """Write a file; until it is complete, readers get the old one. `ready` is called right before it is replaced.
 
-        What that raises leaves the one before.
+        If `ready` raises, the old one stays.
         """
         target, part = f"{self._root}/{name}", f"{self._root}/.{name}.{uuid4().hex}"
         with self._reached():
@@ -83,14 +83,14 @@ class SharedFolder:
                 self._files.mv(written, target)
 
     def claim(self, name: str, content: bytes) -> bool:
-        """Write a file where there is none of its name; False where there is. Of several callers one has True."""
+        """Write a new file; False if one of its name is there. Of several callers, one gets True."""
         target = f"{self._root}/{name}"
         with self._reached():
             self.make()
             try:
                 if self._is_local:
                     with self._here(name, content) as file:
-                        os.link(file, target)  # On a network file system, too, it is made or it fails.
+                        os.link(file, target)  # This is atomic on a network file system, too.
                 else:
                     self._files.pipe_file(target, content, mode="create")
             except FileExistsError:
@@ -112,7 +112,7 @@ class SharedFolder:
 
     @contextmanager
     def _here(self, name: str, content: bytes | Path) -> Iterator[Path]:
-        """Yield a private file of the folder, of another name, with this content; it goes where it is not renamed."""
+        """Yield a private file of the folder, of another name, with this content; it is removed if not renamed."""
         file = Path(self._root, f".{name}.{uuid4().hex}")
         try:
             with os.fdopen(open_private(file), "wb") as written:
@@ -133,7 +133,7 @@ class SharedFolder:
             yield
         except LoaderError:
             raise
-        except Exception as error:  # Each backend has its own kinds, and their texts may show what is secret.
+        except Exception as error:  # Each backend has its own errors, and their texts may show secrets.
             number = error.errno if isinstance(error, OSError) else None
             why = os.strerror(number) if isinstance(number, int) else type(error).__name__
             raise SharedFolderFault(

@@ -1,4 +1,4 @@
-"""How a portal stands, by the last heartbeat of its worker."""
+"""The state of a portal, from the last heartbeat of its worker."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ _DOING = {"bringing": "bringing the files of", "running": "loading", "copying": 
 
 
 def state_of(portal: FleetPortal, work: Work | None, now: datetime) -> Portal:
-    """Return how a portal stands; `work` is None where no worker has begun with it."""
+    """Return the state of a portal; `work` is None if no worker has begun with it."""
     jobs = work.jobs if work else ()
     at_work = next((job for job in jobs if job.phase in _DOING), None)
     codes = [job.exit_code for job in jobs if job.exit_code is not None]

@@ -37,7 +37,7 @@ SUMMARY, PAGE = "fleet.summary.json", "fleet.report.html"
 
 
 async def run(call: Call) -> Done[Any]:
-    """Do what the first word says, `run` or `status`, with the fleet of the file that the second one names."""
+    """Run or show the fleet: the first word is `run` or `status`, the second one names the file."""
     what, path = call.command.arguments
     fleet = await asyncio.to_thread(read_fleet, path, os.environ)
     call.notify(Waiting(f"Looking at the results of {counted(len(fleet.portals), 'account')}", trouble=False))
@@ -55,7 +55,7 @@ def _turn(fleet: Fleet, portal: FleetPortal) -> Turn:
 
 
 def _note_removed_jobs(turn: Turn, path: str, notify: Notify) -> None:
-    """Say which jobs FLEET.toml does not name any more while their runs are not finished."""
+    """Report jobs that FLEET.toml no longer names although their runs are not finished."""
     named = {job.name for job in turn.portal.jobs}
     for job in turn.before.jobs if turn.before else ():
         is_finished = job.phase == "ended" and job.exit_code in (0, 1) and job.done + job.failed >= job.rows
@@ -65,7 +65,7 @@ def _note_removed_jobs(turn: Turn, path: str, notify: Notify) -> None:
 
 
 def _status(turns: Mapping[str, Turn], call: Call) -> Done[list[Portal]]:
-    """Show how each portal stands, by what is in the results folder; nothing is changed there."""
+    """Show the state of each portal from the results folder; nothing is changed there."""
     now = (call.around or surroundings()).now()
     found = [state_of(turn.portal, turn.before, now) for turn in turns.values()]
     for each in found if call.command.values["json"] else ():
@@ -74,7 +74,7 @@ def _status(turns: Mapping[str, Turn], call: Call) -> Done[list[Portal]]:
 
 
 async def _run(fleet: Fleet, turns: Mapping[str, Turn], readers: Executor, call: Call) -> Done[FleetReport]:
-    """Have every portal's jobs done, and sum up; also where the command is interrupted."""
+    """Do every portal's jobs, and write the summary, even if the command is interrupted."""
     values, now = call.command.values, (call.around or surroundings()).now
     began = now()
     orders = _orders(fleet, turns, call.settings.command)
@@ -92,7 +92,7 @@ async def _run(fleet: Fleet, turns: Mapping[str, Turn], readers: Executor, call:
             call.notify(Waiting("Ending the workers", trouble=False))
 
     lost: SchedulerLost | None = None
-    # Workers finish what is under way: a caller who has gone waits for that, too.
+    # Workers finish what is under way: wait for that even if the caller was cancelled.
     working = asyncio.create_task(asyncio.to_thread(work))
     try:
         await asyncio.shield(working)
@@ -117,7 +117,7 @@ async def _run(fleet: Fleet, turns: Mapping[str, Turn], readers: Executor, call:
 
 
 def _orders(fleet: Fleet, turns: Mapping[str, Turn], typed: tuple[str, ...]) -> list[Order]:
-    """Return an order for each portal, that of the one that takes longest first."""
+    """Return an order for each portal, the longest one first."""
     command_id = uuid4().hex
     return [
         Order(
@@ -134,7 +134,7 @@ def _orders(fleet: Fleet, turns: Mapping[str, Turn], typed: tuple[str, ...]) -> 
 
 
 def _written(fleet: Fleet, summary: FleetSummary, page: str, notify: Notify) -> FleetFinished:
-    """Write the page and the summary beside the portals' folders, and return how the fleet ended."""
+    """Write the page and the summary beside the portals' folders, and return the report of the fleet."""
     shown = without_secrets(fleet.results)
     report: str | None = f"{shown.rstrip('/')}/{PAGE}"
     try:

@@ -1,8 +1,8 @@
 """One portal's jobs, in order, on the worker that holds its lease.
 
-A job's files are brought to a private folder of this machine, where a load works on them as on any others, and brought
-back at its end. Meanwhile its journal is copied to the shared folder in pieces, the first of them before anything is
-sent: a worker that takes over goes on from there.
+The files of a job are copied to a private folder of this machine for the load, and copied back at its end. Meanwhile
+its journal is copied to the shared folder in pieces, the first one before anything is sent: a worker that takes over
+continues from there.
 """
 
 import asyncio
@@ -51,18 +51,18 @@ from loader.text import timestamp
 T = TypeVar("T")
 
 WORST_FIRST = (70, 143, 130, 3, 4, 2, 5, 6, 1, 0)
-"""Exit codes: that of several jobs, or portals, is the first of these that any of them has."""
+"""Exit codes, worst first: that of several jobs, or portals, is the first of these that occurs."""
 
 ENDS_PORTAL = frozenset({70, 143, 130, 3, 5})
-"""Exit codes of a job after which the portal's next jobs are left for the next command: they would fare no better."""
+"""Exit codes of a job after which the portal's next jobs are left to the next command: they would fail, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What a worker is to do, without a secret: the portal's profile and id, its job files, and where results go.
 
-    `folder` is the one that relative paths count from, of `jobs`, `results` and the jobs' inputs. `typed` are the words
-    of the command, for people. `command_id` is one of its own for each command, so that it stops its own work alone.
+    `folder` is the base of relative paths: of `jobs`, `results` and the jobs' inputs. `typed` are the words of the
+    command, for people. `command_id` is unique for each command, so that a command stops only its own work.
     """
 
     profile: str
@@ -76,9 +76,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortalEnd:
-    """What came of an order. `summaries` are those of its `jobs`, None for one that has none.
+    """The result of an order. `summaries` are those of its `jobs`, None for a job without one.
 
-    `error` says why there was no work on the jobs, blank where there was.
+    `error` says why the jobs were not begun; blank if they were.
     """
 
     exit_code: int
@@ -104,7 +104,7 @@ def stop_work(order: Order) -> None:
 
 
 def forget_stop(order: Order) -> None:
-    """Remove what `stop_work` left. Raises RecordError."""
+    """Remove the file that `stop_work` made. Raises RecordError."""
     portal_folder(order).remove(_stop_file(order))
 
 
@@ -115,7 +115,7 @@ def _stop_file(order: Order) -> str:
 def work(
     order: Order, *, timing: Timing | None = None, asked: Callable[[], LoaderError | None] = lambda: None
 ) -> PortalEnd:
-    """Do a portal's jobs and return what came of them; raises nothing, so that no secret leaves with an error.
+    """Do a portal's jobs and return the result; raises nothing, so that no secret leaves with an error.
 
     `asked` is called at each heartbeat: why the work is to end, None for going on.
     """
@@ -133,7 +133,7 @@ def work(
 
 
 class _Portal:
-    """An order at work. Each heartbeat looks whether it is to stop, and then asks the load that is under way to."""
+    """An order in progress. Each heartbeat checks whether it must stop, and then asks the running load to stop."""
 
     def __init__(self, order: Order, timing: Timing, asked: Callable[[], LoaderError | None]) -> None:
         self.order = order
@@ -146,7 +146,7 @@ class _Portal:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Do all jobs; raises LoaderError where that is not possible."""
+        """Do all jobs; raises LoaderError if that is not possible."""
         shared = portal_folder(self.order)
         while True:
             try:
@@ -169,7 +169,7 @@ class _Portal:
                 return
 
     def end(self, exit_code: int, error: str) -> PortalEnd:
-        """Return what came of the order."""
+        """Return the result of the order."""
         codes = [state.exit_code for state in self.states if state.exit_code is not None]
         return PortalEnd(
             exit_code=worst([exit_code, *codes]),
@@ -192,7 +192,7 @@ class _Portal:
             return self._reason
 
     async def heeding(self, stop: Stop, work: Coroutine[Any, Any, T]) -> T:
-        """Await a load that is asked to stop when the portal's work is to."""
+        """Await a load; it is asked to stop when the portal's work must stop."""
         with self._lock:
             self._load = asyncio.get_running_loop(), stop
             if self._reason is not None:
@@ -217,10 +217,10 @@ class _Job:
         self._here: Path
         self._files: JobFiles
         self._proven: int | None = None
-        """How many rows were unchanged, and associations gone, when a worker was lost first; None where none was."""
+        """How many rows were unchanged, and associations gone, when a worker was lost first; None if none was."""
 
     def run(self) -> None:
-        """Bring what is there to this machine, load, and bring it back. Raises LeaseLost, and what is a bug."""
+        """Copy the job's files to this machine, load, and copy them back. Raises LeaseLost, and unexpected errors."""
         self._here, lock = locked_folder("association-loader-job-")
         try:
             self._files = JobFiles(self._path.stem, self._here, self._shared, self._lease, self._portal.timing)
@@ -229,7 +229,7 @@ class _Job:
                 taken_over = self._files.bring()
             except (JournalError, RecordError) as error:
                 self._is_now(error=str(error), exit_code=error.exit_code, phase="ended")
-                return  # What is here is not all, and so it must not take the place of what is there.
+                return  # The files here are incomplete, so they must not replace those in the shared folder.
             if taken_over:
                 self._proven = taken_over[0]
                 self._is_now(taken_over=len(taken_over))
@@ -254,7 +254,7 @@ class _Job:
         given = self._command()
         with _naming_worker():
             settings = settings_from(given, os.environ)
-        # These are beside the results, whatever the job or this machine says.
+        # These files are beside the results, whatever the job or this machine says.
         settings = replace(settings, failures=None, journal=None, report=None)
         call = Call(
             command=given,
@@ -270,7 +270,7 @@ class _Job:
         self._ended(done)
 
     async def _held(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await a load; raises LeaseLost where it is another worker's by then, who also runs what comes at its end."""
+        """Await a load; raises LeaseLost if another worker has taken over: that one also does the load's end."""
         done = await work
         self._lease.fence.check()
         return done
@@ -285,7 +285,7 @@ class _Job:
             typed = (*typed, "--profile", self._order.profile, "--results", str(place))
         with _naming_worker():
             ready = command("load", given, os.environ, lambda option: option.word, typed=typed)
-        check_job(ready, str(self._path))  # Its file may have changed since, and this environment is another.
+        check_job(ready, str(self._path))  # The file or the environment may be different here.
         if (found := ready.values["portal_id"]) != self._order.portal_id:
             raise UsageError(
                 f"profile {self._order.profile} is HubSpot account {found} on this worker, and {self._order.portal_id} "
@@ -297,7 +297,7 @@ class _Job:
         return replace(ready, values=values, job=tuple({**each, **self._located(each)} for each in ready.job))
 
     def _located(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those of the values that are paths of inputs, counted from the folder of the order."""
+        """Return the values that are paths of inputs, relative to the folder of the order."""
         found: dict[str, Any] = {}
         if values.get("inputs"):
             paths = values["inputs"]
@@ -310,7 +310,7 @@ class _Job:
         if isinstance(event, Started):
             self._files.store_set_aside()
             self._is_now(rows=event.total)
-            # Before anything is sent: then a worker that takes over knows what this one may have done.
+            # Before anything is sent, so that a worker that takes over knows what this one may have done.
             self._files.store()
         elif isinstance(event, Progress):
             self._is_now(
@@ -345,7 +345,7 @@ class _Job:
 
 @contextmanager
 def _naming_worker() -> Iterator[None]:
-    """Name this machine in an error: the same profile was in order where the command was typed."""
+    """Add this machine's name to an error: on the machine of the command the same profile was valid."""
     try:
         yield
     except UsageError as error:
@@ -353,9 +353,9 @@ def _naming_worker() -> Iterator[None]:
 
 
 def _reset_of(error: LoaderError | None) -> str | None:
-    """Return when the day's quota resets, None where that is not what ended a job.
+    """Return when the day's quota resets, None if no job ended because of it.
 
-    Where the time zone of the HubSpot account is not known, it is looked at after midnight UTC.
+    If the time zone of the HubSpot account is not known, the next attempt is after midnight UTC.
     """
     if not isinstance(error, DailyQuotaSpent):
         return None
