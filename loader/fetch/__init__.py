@@ -1,4 +1,4 @@
-"""The fetch stage, before read: what lies elsewhere becomes a private local file, and results are copied elsewhere."""
+"""The fetch stage, before read: remote inputs become private local files, and results are copied to remote places."""
 
 from loader.fetch.address import Address, address, is_address, without_secrets
 from loader.fetch.copies import check_place, copy_to, keep_beside

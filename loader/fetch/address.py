@@ -1,4 +1,4 @@
-"""Addresses (URLs) of inputs and copies: what may be shown of them, and which are refused before anything is opened."""
+"""Addresses (URLs) of inputs and copies: which parts may be shown, and which addresses are refused at once."""
 
 import re
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ _SHEET = re.compile(
     r"https://docs\.google\.com/spreadsheets/(?:u/\d+/)?d/(e/)?([\w-]+)(/export|/pub$|/gviz)?", re.ASCII
 )
 _HARMLESS = frozenset({"format", "gid", "output", "range", "sheet", "single"})
-"""Parameters of a query that say which table is meant, and may be shown. Any other may hold a token or a signature."""
+"""Query parameters that select a table, and may be shown. Any other may hold a token or a signature."""
 _SHORT = re.compile(r"[\w.!:-]{0,40}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """An address that may be opened. `name` is what people see of it: without what its query may keep secret.
+    """An address that may be opened. `name` is shown to people, without possible secrets in its query.
 
-    `file_name` has neither scheme nor query: folders and name of the file there.
+    `file_name` has the folders and the name of the file there, without scheme and query.
     """
 
     url: str
@@ -32,22 +32,22 @@ class Address:
 
     @property
     def is_web(self) -> bool:
-        """True for what is read by one GET, and has no folders to look into."""
+        """True for an address that is read by one GET, and has no folders to list."""
         return self.scheme in ("http", "https")
 
     @property
     def is_pattern(self) -> bool:
-        """True where the address stands for several files; a `?` begins a query, and matches nothing."""
+        """True if the address is a pattern for several files; a `?` begins a query, and is not a wildcard."""
         return not self.is_web and any(sign in self.url for sign in "*[")
 
 
 def is_address(text: str) -> bool:
-    """Return whether a word is an address and no path of this machine."""
+    """Return True if a word is an address, not a path of this machine."""
     return _ADDRESS.match(text) is not None
 
 
 def address(text: str) -> Address:
-    """Return an address that may be opened; UsageError for any other, which never shows a secret of it."""
+    """Return a checked address; UsageError, without its secrets, if it may not be opened."""
     scheme, _, rest = text.partition("://")
     scheme = scheme.lower()
     name = without_secrets(text)
@@ -55,7 +55,7 @@ def address(text: str) -> Address:
     authority = re.split(r"[/#\\]", place, maxsplit=1)[0]
     _refuse_password(scheme, unquote(authority))
     shown = visible(name)
-    if "::" in re.sub(r"\[[^\]]*\]", "", text):  # Within brackets it is an IPv6 address.
+    if "::" in re.sub(r"\[[^\]]*\]", "", text):  # In brackets it is an IPv6 address.
         raise UsageError(f"{shown.partition('::')[0]}: is a chain of addresses (::), which is not opened; give one.")
     if HIDDEN in query:
         raise UsageError(f"{shown}: the text at {HIDDEN} was left out because it may be secret; put it back.")
@@ -69,9 +69,9 @@ def address(text: str) -> Address:
 
 
 def _refuse_password(scheme: str, authority: str) -> None:
-    """Refuse `user:password@host`; a lone user is fine where it names no secret, as in `sftp://ada@host`."""
+    """Refuse `user:password@host`; a user alone is allowed if it is not a secret, as in `sftp://ada@host`."""
     user, at, host = authority.rpartition("@")
-    # A password with a "/" in it looks like a port. (Colons within brackets are an IPv6 address's, in an ARN its own.)
+    # A password with a "/" in it looks like a port. (Colons are allowed in the brackets of IPv6, and in an ARN.)
     port = host.rpartition(":")[2] if ":" in host and not host.endswith("]") and not host.startswith("arn:") else ""
     if (at and (":" in user or scheme in ("http", "https"))) or not (port.isdigit() or not port):
         raise UsageError(
@@ -81,7 +81,7 @@ def _refuse_password(scheme: str, authority: str) -> None:
 
 
 def _refuse_page_of_sheet(found: re.Match[str], text: str, shown: str) -> None:
-    """Refuse the page on which a Google Sheet is edited, and say which address its table has."""
+    """Refuse the editing page of a Google Sheet, and give the address of its table."""
     published, key, export = found.groups()
     if export:
         return
@@ -95,7 +95,7 @@ def _refuse_page_of_sheet(found: re.Match[str], text: str, shown: str) -> None:
 
 
 def without_secrets(word: str) -> str:
-    """Return a word of a command with nothing secret in it: of an address, only harmless parts of its query.
+    """Return a word of a command without secrets: an address keeps only harmless parts of its query.
 
     >>> without_secrets("https://a.example/x.csv?X-Amz-Signature=c0ffee&format=csv")
     'https://a.example/x.csv?format=csv&***'
@@ -122,7 +122,7 @@ def _is_harmless(part: str) -> bool:
 
 
 def secrets_in(word: str) -> list[str]:
-    """Return the texts in an address that nothing written may hold, as they are written there and as they are meant."""
+    """Return the texts in an address that must never be written, both quoted and unquoted."""
     if _ADDRESS.search(word) is None:
         return []
     hidden = [part for part in re.split(r"[?&#]", word)[1:] if part and not _is_harmless(part)]

@@ -14,13 +14,13 @@ from loader.files import replacing, writing
 from loader.text import visible
 
 _WITH_FOLDERS = frozenset({"sftp", "ssh", "ftp", "smb", "hdfs", "webhdfs"})
-"""Where a folder has to be made before a file can be in it, and a file can be renamed."""
+"""Kinds of addresses where a folder must be made before its files, and a file can be renamed."""
 
 
 def check_place(place: str, files: Sequence[Path], inputs: Mapping[str, Path]) -> None:
-    """Raise UsageError where `files` cannot be copied, as far as that is known before anything is sent.
+    """Raise UsageError if `files` cannot be copied, as far as that is known before anything is sent.
 
-    `inputs` are those of the run, by the address or path that each was given by: no copy may take the place of one.
+    `inputs` are the addresses or paths of the run's inputs: no copy may overwrite one.
     """
     folder = _folder(place)
     if folder is None:
@@ -42,7 +42,7 @@ def check_place(place: str, files: Sequence[Path], inputs: Mapping[str, Path]) -
 
 
 def _has_place_of(place: str, folder: Path | None, file_name: str, name: str, path: Path) -> bool:
-    """Return True where the copy of a file would have the place of an input, by its name or its path."""
+    """Return True if the copy of a file would overwrite an input, by its name or its path."""
     if folder is None:
         return f"{place.partition('?')[0].rstrip('/')}/{file_name}" == name.partition("?")[0]
     copy = folder / file_name
@@ -50,9 +50,10 @@ def _has_place_of(place: str, folder: Path | None, file_name: str, name: str, pa
 
 
 def copy_to(place: str, files: Sequence[Path], watch: Watch) -> None:
-    """Copy files into a folder, by its address or path; what is there of the same names is replaced.
+    """Copy files into a folder, by its address or path; files of the same names are replaced.
 
-    Raises InputError, UsageError or RecordError for the first that cannot be copied, and what stops the command.
+    Raises InputError, UsageError or RecordError for the first that cannot be copied, and the error that stops the
+    command.
     """
     folder = _folder(place)
     for file in files:
@@ -69,9 +70,9 @@ def copy_to(place: str, files: Sequence[Path], watch: Watch) -> None:
 
 
 def keep_beside(place: str, name: str, names: Iterable[str], may_go: Callable[[Path], bool], watch: Watch) -> str:
-    """Rename a file in a folder, by its address or path, unless it is not there, or `may_go` says so of its content.
+    """Rename a file in a folder, by its address or path, if it is there and `may_go` is not true of its content.
 
-    Returns its new name, the first of `names` that no file has, or blank where it was left. Raises as `copy_to` does.
+    Returns its new name, the first free one of `names`, or blank if it was not renamed. Raises as `copy_to` does.
     """
     folder = _folder(place)
     if folder is not None:
@@ -133,7 +134,7 @@ def _write(place: Address, file: Path, moved: Moved) -> None:
                 copy.write(block)
     except BaseException:
         if isinstance(copy, AbstractBufferedFile):
-            # Closed as usual, a part of the file would take the place of the whole.
+            # To close it would store a part of the file as if it were complete.
             copy.discard()
             copy.closed = True
         raise

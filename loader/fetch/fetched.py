@@ -1,6 +1,6 @@
-"""What every way of fetching has in common: the private copy, and what is reported and obeyed meanwhile.
+"""Common to all ways of fetching: the private copy, progress, and stopping.
 
-A library may wait for a server that never answers: its work is watched, and left behind if need be.
+A library may wait for a server that never answers: so its work runs in a thread that can be abandoned.
 """
 
 import os
@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A private copy of an input that is no local file; the caller removes it.
+    """A private copy of an input that is not a local file; the caller removes it.
 
-    `name` is what results and sentences call the input, without secrets. `file_name` is that of the copied file at its
-    place: its ending shows the format, its folders may give columns, and the results are named after it. `facts` go
-    into the journal (of an object: size in bytes, ETag, and when it was changed, as its server writes them).
+    `name` is the input's name in results and sentences, without secrets. `file_name` is the name of the original: its
+    ending shows the format, its folders may give columns, and the results are named after it. `facts` go into the
+    journal (for an object: size in bytes, ETag, and when it was changed, as its server writes them).
     """
 
     name: str
@@ -38,7 +38,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What a fetch reports, and what ends it: `doing` takes what it does, in a few words, as often as that changes.
+    """Progress and end of a fetch: `doing` gets what it is doing, in a few words, whenever that changes.
 
     `timeout` is how many seconds a server may be silent.
     """
@@ -49,7 +49,7 @@ class Watch:
 
 
 class _Copies:
-    """The copies of this process, in a private folder that is there as long as one of them is."""
+    """The copies of this process, in a private folder that exists as long as one of them."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -61,7 +61,7 @@ class _Copies:
     def new(self) -> tuple[int, Path]:
         """Return a new file, open, and its path."""
         with self._guard:
-            of = (tempfile.gettempdir(), os.getpid())  # A forked process has copies of its own.
+            of = (tempfile.gettempdir(), os.getpid())  # A forked process needs a folder of its own.
             if self._of != of or not self._paths or not self._folder.is_dir():
                 self._of, self._paths = of, set()
                 self._folder, self._lock = locked_folder("association-loader-copies-")
@@ -85,9 +85,9 @@ remove_copy = _copies.remove
 
 @contextmanager
 def private_copy() -> Iterator[tuple[Path, BinaryIO]]:
-    """Yield a temporary file to be filled, and its path; it stays, closed, unless the block raises.
+    """Yield a temporary file to fill, and its path; it is kept, closed, unless the block raises.
 
-    Its owner alone can read it, whatever the umask. `remove_copy` removes it.
+    Only its owner can read it, whatever the umask. `remove_copy` removes it.
     """
     handle, path = _copies.new()
     try:
@@ -106,13 +106,13 @@ class Silent(Exception):
 
 
 class _LeftBehindError(Exception):
-    """Ends the thread of work whose caller waits no longer."""
+    """Ends the thread of abandoned work."""
 
 
 class Moved:
     """How much has been copied, of how much (None: the server does not say): bytes, unless `shown` says otherwise.
 
-    The work counts, others look.
+    The thread of the work counts, others only read.
     """
 
     def __init__(self, shown: Callable[[int], str] = size_of) -> None:
@@ -123,7 +123,7 @@ class Moved:
         self.began = time.monotonic()
 
     def count(self, number: int) -> None:
-        """Take note of `number` more; raises where the work's caller waits no longer."""
+        """Count `number` more; raises if the work was abandoned."""
         if self.is_left_behind:
             raise _LeftBehindError
         self.amount += number
@@ -135,10 +135,10 @@ class Moved:
 
 
 def patiently(what: str, work: Callable[[Moved], T], watch: Watch, shown: Callable[[int], str] = size_of) -> T:
-    """Return what `work` returns, or raise what it raises; `what` says what it does, `shown` how much it has copied.
+    """Run `work` in a thread and return its result; `what` says what it does, `shown` how much it has copied.
 
-    Raises Silent when nothing moves for too long, and the reason when the command is to stop: the work's thread is then
-    left behind, and ends when its library lets it.
+    Raises what `work` raises, Silent if nothing moves for too long, and the reason when the command must stop: then the
+    thread is abandoned, and ends when its library returns.
     """
     moved, done = Moved(shown), Future[T]()
 
@@ -148,7 +148,7 @@ def patiently(what: str, work: Callable[[Moved], T], watch: Watch, shown: Callab
         except BaseException as error:
             done.set_exception(error)
 
-    # Of all threads only a daemon's does not keep the process from ending.
+    # Only a daemon thread does not keep the process from ending.
     threading.Thread(target=run, name="fetch", daemon=True).start()
     seen, seen_at = -1, time.monotonic()
     try:

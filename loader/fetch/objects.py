@@ -1,4 +1,4 @@
-"""Objects in buckets, on servers, behind links, copied to a private file or listed; `fsspec` talks to each of them."""
+"""Objects in buckets, on servers and behind links are listed, or copied to a private file; `fsspec` does the access."""
 
 import logging
 import re
@@ -23,17 +23,17 @@ PAUSES = (1.0, 4.0)
 
 BLOCK = 1 << 20
 AHEAD = 8 << 20
-"""Bytes that a backend may ask for at once; each is in memory."""
+"""Bytes that a backend may read at once, into memory."""
 
 _LOGGERS = ("fsspec", "s3fs", "gcsfs", "adlfs", "sshfs", "asyncssh", "botocore", "aiobotocore", "azure", "google")
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    # The default of sshfs is not to look at the server's key; () means the user's known_hosts.
+    # By default sshfs does not check the server's key; () means the user's known_hosts.
     **{scheme: {"known_hosts": ()} for scheme in ("sftp", "ssh")},
-    # `trying` repeats what fails; with its own repetitions, a wrong address would take minutes.
+    # `trying` repeats what fails; if the backend repeated, too, a wrong address would take minutes.
     **{scheme: {"config_kwargs": {"retries": {"total_max_attempts": 1}}} for scheme in ("s3", "s3a")},
 }
-"""What a backend is given that is not as careful, or is as patient, by default."""
+"""Options for backends that are careless, or very patient, by default."""
 
 _IN_EXTRA = frozenset({"s3fs", "gcsfs", "adlfs", "sshfs"})
 _ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5")
@@ -43,14 +43,14 @@ _TIMES = ("LastModified", "last_modified", "Last-Modified", "mtime", "modified",
 def fetch(address: Address, watch: Watch) -> Fetched:
     """Return a private copy of an object.
 
-    Raises InputError when it cannot be copied, UsageError when what opens it is not installed, and what stops the
-    command.
+    Raises InputError if it cannot be copied, UsageError if the package for it is not installed, and the error that
+    stops the command.
     """
     check_backend(address)
     what = f"Copying {visible(address.name)}"
 
     def attempt() -> Fetched:
-        # A file for each attempt: the thread of one that was left behind may still write to its own.
+        # A new file for each attempt: the thread of an abandoned one may still write to its file.
         with private_copy() as (path, file):
             facts = patiently(what, partial(_copy, address, file), watch)
             return Fetched(name=address.name, file_name=address.file_name, path=path, facts=facts)
@@ -59,16 +59,16 @@ def fetch(address: Address, watch: Watch) -> Fetched:
 
 
 def trying(address: Address, done: str, attempt: Callable[[], T], watch: Watch) -> T:
-    """Return what an attempt returns; one that fails for a passing reason is repeated. Raises InputError."""
+    """Return the result of an attempt; after a temporary failure it is repeated. Raises InputError."""
     for pause in (*PAUSES, None):
         try:
             return attempt()
         except LoaderError:
             raise
-        except Exception as error:  # Each backend has its own kinds.
+        except Exception as error:  # Each backend has its own errors.
             sentence, may_pass = explained(address, error, done)
             if pause is None or not may_pass:
-                # A traceback in the caller's program would show the address with its secrets.
+                # No cause: a traceback in the caller's program would show the address with its secrets.
                 raise InputError(sentence) from None
         watch.doing(f"Trying again: {sentence}")
         until = time.monotonic() + pause
@@ -107,18 +107,18 @@ def _is_page(block: bytes) -> bool:
 
 @contextmanager
 def _web(address: Address) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Open what a web server answers to one GET: a second one may have another answer, or none."""
+    """Open a web server's answer to one GET; a second GET might have another answer, or none."""
     import aiohttp  # noqa: PLC0415 - only who opens an address waits for it
     from fsspec.implementations.http import HTTPFileSystem  # noqa: PLC0415
 
     client = {
-        "timeout": aiohttp.ClientTimeout(total=None),  # `patiently` sees to that.
+        "timeout": aiohttp.ClientTimeout(total=None),  # `patiently` has a limit of its own.
         "headers": {"Accept-Encoding": "identity"},
-        "trust_env": True,  # Proxies, and the passwords of ~/.netrc.
+        "trust_env": True,  # For proxies, and the passwords of ~/.netrc.
     }
     ready = re.fullmatch(r"[!-~]+", address.url) is not None
     web = HTTPFileSystem(client_kwargs=client, encoded=ready, skip_instance_cache=True)
-    # With a size and no blocks it is not asked for the size first, and sent in one piece.
+    # With a size and without blocks, fsspec does not ask for the size first, and reads in one piece.
     stream = web.open(address.url, block_size=0, size=1)
     try:
         answer = stream.r
@@ -130,7 +130,7 @@ def _web(address: Address) -> Iterator[tuple[Any, dict[str, Any]]]:
         yield stream, facts
     finally:
         stream.close()
-        web.close_session(web.loop, web._session)  # Else it is closed at some time, with a warning.
+        web.close_session(web.loop, web._session)  # Otherwise it is closed later, with a warning.
 
 
 def listed(address: Address, watch: Watch) -> list[str]:
@@ -151,7 +151,7 @@ def _list(address: Address, moved: Moved) -> list[str]:
         found = [name for name, info in files.glob(path, detail=True).items() if info["type"] != "directory"]
     else:
         found = [info["name"] for info in files.ls(path, detail=True) if info["type"] != "directory"]
-    # A backend's own names of files lack the host or the account, so each is named by what comes behind the folder.
+    # A backend's file names lack the host or the account, so each is named by the part after the folder.
     folder = re.split(r"[*\[]", address.url, maxsplit=1)[0].rpartition("/")[0]
     base = str(files._strip_protocol(folder)).rstrip("/")
     return sorted(f"{folder}/{name[len(base) :].lstrip('/')}" for name in found)
@@ -159,7 +159,7 @@ def _list(address: Address, moved: Moved) -> list[str]:
 
 @contextmanager
 def _opened(address: Address) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Open an object of any other backend; raises Changed when it is another one in the end."""
+    """Open an object of any other backend; raises Changed if it was replaced meanwhile."""
     files, path = file_system(address)
     facts = _facts_of_file(files, path)
     with files.open(path, "rb", block_size=AHEAD) as stream:
@@ -188,7 +188,7 @@ def _facts_of_file(files: Any, path: str) -> dict[str, Any]:
 
 
 def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ETag and time of change, where a server says them; each backend has its own names."""
+    """Return ETag and time of change, if the server gives them; each backend has its own names."""
     facts: dict[str, Any] = {}
     for name, keys in (("etag", _ETAGS), ("modified", _TIMES)):
         found = next((info[key] for key in keys if info.get(key)), None)
@@ -200,11 +200,11 @@ def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_backend(address: Address) -> None:
-    """Raise UsageError where what opens an address is not installed, or nothing is known that does."""
+    """Raise UsageError if the package for an address is not installed, or none is known."""
     from fsspec.registry import get_filesystem_class, known_implementations  # noqa: PLC0415
 
     for library in _LOGGERS:
-        # Without any handler, Python would write their warnings, addresses and all, to standard error.
+        # Without a handler, Python would write their warnings, with full addresses, to standard error.
         logging.getLogger(library).addHandler(logging.NullHandler())
     shown = visible(address.name)
     try:

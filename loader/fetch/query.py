@@ -1,4 +1,4 @@
-"""The rows that a query gives, copied to a private file as they come; SQLAlchemy talks to each kind of database.
+"""The rows of a query, copied to a private file as they come; SQLAlchemy talks to each kind of database.
 
 The file holds lines of JSON: the names of the columns, and then a list of texts for each row (`loader/read/jsonl.py`).
 """
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 ROWS_AT_ONCE = 1000
-"""Rows in memory."""
+"""Rows that are held in memory at once."""
 
 SECONDS_TO_CANCEL = 2.0
-"""How long a database may take to give up a query that is no longer wanted."""
+"""Seconds that a database may take to cancel a query."""
 
 _FLOAT4 = (700, 1021)
-"""PostgreSQL's types `real` and `real[]`: floats of 24 bits, which its driver gives as Python's of 53."""
+"""PostgreSQL's types `real` and `real[]`: floats of 24 bits, which its driver returns as Python floats of 53."""
 
 _OTHER_FLOAT_BITS = 19
-"""MySQL writes its FLOAT with six digits, and no driver says so: from 2 to this power on, digits may be lost."""
+"""MySQL writes a FLOAT with six digits, and no driver says so: from 2 to this power on, digits may be lost."""
 
 _DATES = ("date", "timestamp", "timestamptz", "interval")
-"""Taken as text, because Python has no `infinity` and no year 10000."""
+"""Read as text, because Python has no `infinity` and no year 10000."""
 
 _FIRST_WORDS = frozenset({"select", "with", "values", "table"})
-"""A query begins with one of these; the driver need not know how to keep any other statement from writing."""
+"""A query must begin with one of these, as not every driver can keep other statements from writing."""
 
 _LOG = "association-loader"
 
@@ -54,14 +54,14 @@ _ABOUT_SERVER = re.compile(
     r"(?:connection failed:\s)?connection\sto\sserver\s(?:at|on\ssocket)\s.*?\sfailed:\s"
     r"|(?<=host\s)\"[^\"]*\"(?:\s\([^)]*\))?"
 )
-"""Where psycopg says which server it is, also by the address that its name has."""
+"""Patterns of psycopg's texts about which server it is, also by the IP address of its name."""
 
 
 def fetch_rows(query: Query, watch: Watch) -> Fetched:
-    """Return a private copy of the rows of a query; nothing in the database can be changed by it where it allows that.
+    """Return a private copy of the rows of a query, run read-only if the database allows that.
 
-    Raises UsageError for what is no query, or when a driver is not installed, InputError when the database cannot be
-    opened or refuses the query, and what stops the command; the query is then cancelled.
+    Raises UsageError if it is not a query or a driver is not installed, InputError if the database cannot be opened or
+    refuses the query, and the error that stops the command; the query is then cancelled.
     """
     if "".join(_words(query.text)[:1]) not in _FIRST_WORDS:
         raise UsageError(
@@ -70,7 +70,7 @@ def fetch_rows(query: Query, watch: Watch) -> Fetched:
     reading = _Reading(query, _engine(query, watch.timeout))
     try:
         with private_copy() as (path, file):
-            # A database may think for as long as it allows itself; what is too long is its own setting.
+            # No time limit: a database has its own setting for that.
             waiting = replace(watch, timeout=math.inf)
             patiently(
                 f"Reading {visible(query.name)} from the database",
@@ -84,9 +84,9 @@ def fetch_rows(query: Query, watch: Watch) -> Fetched:
 
 
 def order_note(query: Query) -> str | None:
-    """Return the note for a query without ORDER BY; it looks at the words outside of brackets, quotes and comments.
+    """Return the note for a query without ORDER BY, judged by the words outside of brackets, quotes and comments.
 
-    It does not see whether the order is a complete one, and takes a query within brackets for one without.
+    It cannot see whether the order is complete, and a query in brackets counts as one without.
     """
     words = _words(query.text)
     if ("order", "by") in pairwise(words):
@@ -98,7 +98,7 @@ def order_note(query: Query) -> str | None:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a query outside of brackets, quotes and comments, in small letters."""
+    """Return the lower-case words of a query outside of brackets, quotes and comments."""
     words, depth = list[str](), 0
     for found in re.finditer(r"[(\[]|[)\]]|\w+", _SKIPPED.sub(" ", text)):
         if found[0] in "([":
@@ -112,7 +112,7 @@ def _words(text: str) -> list[str]:
 
 @dataclass(slots=True)
 class _Reading:
-    """One query at work in a thread of its own, which another thread may end."""
+    """One query in a thread of its own; another thread may cancel it."""
 
     query: Query
     engine: "Engine"
@@ -131,10 +131,10 @@ class _Reading:
             self.ended.set()
 
     def end(self) -> None:
-        """Have the database give up a query that is not finished."""
+        """Cancel an unfinished query."""
         if self.ended.is_set() or self.driver is None:
             return
-        with suppress(Exception):  # Whatever this is, the thread and its connection end with the process.
+        with suppress(Exception):  # Ignore any error: the thread and its connection end with the process.
             if hasattr(self.driver, "cancel_safe"):  # psycopg
                 self.driver.cancel_safe(timeout=SECONDS_TO_CANCEL)
             else:  # SQLite's drivers, and others
@@ -143,7 +143,7 @@ class _Reading:
 
     @contextmanager
     def _connected(self) -> Iterator["Connection"]:
-        """Yield a connection that cannot write, where the database has that."""
+        """Yield a read-only connection, if the database has that."""
         with self._explained(
             "cannot be opened", f"check {DATABASE_URL}, and whether the database can be reached from here"
         ):
@@ -166,7 +166,7 @@ class _Reading:
                 connection.close()
 
     def _write(self, file: BinaryIO, connection: "Connection", moved: Moved) -> None:
-        # Parameters are looked for in the text of a query only if there may be any: a % or a : is what it is.
+        # `no_parameters`: a % or a : in the text is not a placeholder.
         options = {"stream_results": True, "max_row_buffer": ROWS_AT_ONCE, "no_parameters": True}
         with self._explained("does not answer the query", "correct it, or run again when the database can answer it"):
             result = connection.exec_driver_sql(self.query.text.strip().rstrip(";"), execution_options=options)
@@ -188,12 +188,12 @@ class _Reading:
 
     @contextmanager
     def _explained(self, what: str, mend: str) -> Iterator[None]:
-        """Raise InputError for whatever a driver raises, in the database's own words, without secrets."""
+        """Turn any error of a driver into InputError, in the database's own words, without secrets."""
         try:
             yield
         except LoaderError:
             raise
-        except Exception as error:  # Each driver has its own kinds.
+        except Exception as error:  # Each driver has its own errors.
             words = _in_its_words(error, self.query)
             # A traceback in the caller's program would show the database's address.
             raise InputError(f"{visible(self.query.name)}: the database {what} ({words}); {mend}.") from None
@@ -210,20 +210,20 @@ def _put(file: BinaryIO, rows: Sequence[Sequence[str]], name: str) -> None:
 
 
 def _in_its_words(error: Exception, query: Query) -> str:
-    """Return what a database says, in one line, without where it is and who asks it."""
+    """Return a database's message in one line, without the names of server and user."""
     text = str(getattr(error, "orig", None) or error).partition("Multiple connection attempts failed")[0]
-    # psycopg shows the place in the query, of which it has made another one, and explains on lines with a tab.
+    # psycopg shows the place in its own form of the query, and explains on lines with a tab.
     lines = [line.strip() for line in text.splitlines() if not line.startswith(("LINE ", " ", "\t"))]
     text = _ABOUT_SERVER.sub("", " ".join(filter(None, lines)))
     for secret in sorted(query.secrets(), key=len, reverse=True):
-        # A short one may be part of any word.
+        # A short secret may be part of any word.
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)" if len(secret) < 4 else re.escape(secret), "***", text)
     return visible(text[:_LONGEST].rstrip(". ")) or type(error).__name__
 
 
 @contextmanager
 def _silent_driver() -> Iterator[None]:
-    """Keep the driver from logging what this thread does: it names the server and the user."""
+    """Keep the driver from logging for this thread: it names the server and the user."""
     own = threading.get_ident()
     logger = logging.getLogger("psycopg")
 
@@ -238,7 +238,7 @@ def _silent_driver() -> Iterator[None]:
 
 
 def _engine(query: Query, timeout: float) -> "Engine":
-    """Return what opens the database; raises UsageError when it cannot be."""
+    """Return a function that opens the database; raises UsageError if that is not possible."""
     try:
         from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - only who queries a database waits for it
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415
@@ -258,7 +258,7 @@ def _engine(query: Query, timeout: float) -> "Engine":
             "and %40 for an @ in the password"
         ) from None
     for name in (f"sqlalchemy.engine.Engine.{_LOG}", f"sqlalchemy.pool.impl.NullPool.{_LOG}"):
-        logging.getLogger(name).disabled = True  # Their lines name the server and the user.
+        logging.getLogger(name).disabled = True  # Their log lines name the server and the user.
     try:
         return create_engine(_for_reading(url, timeout), poolclass=NullPool, logging_name=_LOG, pool_logging_name=_LOG)
     except NoSuchModuleError:
@@ -271,12 +271,12 @@ def _engine(query: Query, timeout: float) -> "Engine":
         raise UsageError(
             f"{DATABASE_URL} needs the driver {error.name}, which is not installed: pip install {package}"
         ) from None
-    except Exception as error:  # Each dialect has its own.
+    except Exception as error:  # Each dialect has its own error.
         raise UsageError(f"{DATABASE_URL} cannot be used ({_in_its_words(error, query)}): correct it") from None
 
 
 def _for_reading(url: "URL", timeout: float) -> "URL":
-    """Return an address with the driver of the extra, by which no file is made where a SQLite database is not."""
+    """Return an address with the driver of our extra; for SQLite so that a missing file is not created."""
     if url.drivername in ("postgres", "postgresql"):
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername.startswith("postgresql+psycopg") and "connect_timeout" not in url.query:

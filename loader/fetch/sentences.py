@@ -1,4 +1,4 @@
-"""What went wrong with an address, in a sentence, whichever library it went wrong in; never a secret in it."""
+"""What went wrong with an address, in a sentence, for the errors of all libraries; without secrets."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class CutShort(Exception):
 
 
 class Changed(Exception):
-    """The object is another one after it was copied."""
+    """The object was replaced while it was copied."""
 
 
 class WebPage(Exception):
@@ -26,7 +26,7 @@ class WebPage(Exception):
 
 
 class Unencrypted(Exception):
-    """An https address leads on to an http one."""
+    """An https address redirects to an http one."""
 
 
 class IsFolder(Exception):
@@ -35,9 +35,9 @@ class IsFolder(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reason:
-    """A kind of failure, by the names of errors' classes (most of these libraries need not be there) or HTTP statuses.
+    """A kind of failure, by names of error classes (most libraries need not be installed) or HTTP statuses.
 
-    `passing`: the same may succeed in a moment. In a sentence, {done} is "read" or "written", {status} the HTTP status.
+    `passing`: a retry may succeed. In a sentence, {done} is "read" or "written", {status} the HTTP status.
     """
 
     sentence: str
@@ -50,7 +50,7 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The first that fits counts: what an error was raised from often says more than the error itself.
+# The first match counts: the cause of an error often says more than the error itself.
 _REASONS = (
     _Reason(names=_names("Changed"), sentence="was changed while it was being copied; wait until it is complete, then "
         "run again."),
@@ -90,9 +90,9 @@ _REASONS = (
 
 
 def explained(address: Address, error: BaseException, done: str) -> tuple[str, bool]:
-    """Return what is wrong, where and how to mend it, and whether the same may succeed in a moment.
+    """Return what is wrong, where and how to correct it, and whether a retry may succeed.
 
-    `done` is what was to be done with it: "read" or "written".
+    `done` is "read" or "written".
     """
     chain = list(_chain(error))
     names = {kind.__name__ for each in chain for kind in type(each).__mro__}
@@ -105,7 +105,7 @@ def explained(address: Address, error: BaseException, done: str) -> tuple[str, b
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, and each that it was raised from."""
+    """Yield an error and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -114,7 +114,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _scrubbed(address: Address, error: BaseException) -> str:
-    """Return what a library says, without the query of an address and who logs in there, be it another address."""
+    """Return a library's message without the query and the user of any address in it."""
     text = " ".join(str(error).split()).replace(address.url, address.name)
     for secret in secrets_in(address.url):
         text = text.replace(secret, HIDDEN)

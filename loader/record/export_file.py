@@ -1,7 +1,7 @@
-"""The file that an export writes, and beside it what is known of the export, so that the same command goes on.
+"""The file that an export writes, and its state file, so that the same command can continue.
 
-Until everything is read, the lines are in `<output>.part`. How far that is, and the checksum of it, is written down
-after each piece: what a crash left beyond that point is cut off and read again.
+Until everything is read, the lines are in `<output>.part`. Its length and checksum are stored after each piece: what a
+crash left beyond that point is cut off and read again.
 """
 
 import json
@@ -22,26 +22,26 @@ from loader.record.outputs import dated_names
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
 STATE = ".export.json"
-"""How the name of the file ends that says how far an export is."""
+"""The ending of the state file's name."""
 
 STANDARD_OUTPUT = "-"
 
 UNREAD_COLUMNS = ("object_type", "object_id", "_input", "_row", "_error_category", "_error_message", "_http_status")
-"""Of the records that could not be read; the file can be named by `--ids`."""
+"""The header of the file of records that could not be read; `--ids` can read it."""
 
 _ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportState:
-    """How far an export is. Times are UTC, ISO 8601.
+    """The state of an export. Times are UTC, ISO 8601.
 
-    `identity` is what it is bound to, `output` the name of its file (blank: not known). `after` is where the next page
-    of the list of records begins, or the last named record that is done. `size` and `checksum` are those of the
-    lines that are written, `unread_size` the size of the file of records that could not be read. `records` were read,
-    and `associated` of them have associations; `pairs` are associated records, `lines` their association types.
-    `complete`: everything is read. `seconds` and the requests are those of all commands. `command` is the last of
-    them, to be typed in `folder`, and `stopped` says why that ended early.
+    `identity` are the settings that it must be continued with, `output` is the name of its file (blank: unknown).
+    `after` is where the next page of the list of records begins, or the last named record that is done. `size` and
+    `checksum` are those of the written lines, `unread_size` is the size of the file of unread records. `records` were
+    read, and `associated` of them have associations; `pairs` are associated records, `lines` their association types.
+    `complete`: everything is read. `seconds` and the requests are those of all commands. `command` is the last of them,
+    to be typed in `folder`, and `stopped` says why that ended early.
     """
 
     identity: Mapping[str, Any]
@@ -75,16 +75,16 @@ class Target(Protocol):
 
     @property
     def state(self) -> ExportState:
-        """How far it is."""
+        """Its state."""
 
     def append(self, pieces: Iterable[bytes]) -> tuple[int, int]:
-        """Write lines behind all others; return the size and the checksum of all of them now."""
+        """Append lines; return the new size and checksum of the file."""
 
     def add_unread(self, lines: Sequence[str]) -> int:
-        """Write lines on records that could not be read; return the size of that file now."""
+        """Append lines about records that could not be read; return the new size of their file."""
 
     def commit(self, state: ExportState) -> None:
-        """Bring everything to the disk, and write down how far it is."""
+        """Flush everything to disk, and store the state."""
 
     def finish(self, state: ExportState) -> None:
         """Give the file its name."""
@@ -112,7 +112,7 @@ class ExportFiles:
         return self.output.with_name(f"{self.output.stem}.export-unread.csv")
 
     def all(self) -> list[Path]:
-        """Return every file; the state is the last."""
+        """Return every file; the state file is the last."""
         return [self.output, self.part, self.unread, self.state]
 
 
@@ -137,7 +137,7 @@ def name_files(output: str, inputs: Sequence[Path]) -> ExportFiles:
 
 
 def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
-    """Return how far the export beside an output is, None where there is none.
+    """Return the state of the export beside an output, None if there is none.
 
     Raises UsageError for the state of another output, and for a damaged one, unless a `fresh` export sets that aside
     anyway.
@@ -159,7 +159,7 @@ def look(files: ExportFiles, *, fresh: bool = False) -> ExportState | None:
 
 
 def state_in(path: Path) -> ExportState:
-    """Return how far the export is whose state a file has; UsageError for any other file."""
+    """Read a state file; UsageError for any other file."""
     try:
         return ExportState(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
@@ -179,7 +179,7 @@ def set_aside(files: ExportFiles, started_at: str | None) -> dict[Path, Path]:
 
 
 class ExportFile:
-    """The files of an export that is begun, or gone on with where `state` says it is."""
+    """The files of an export that begins, or continues from `state`."""
 
     def __init__(self, files: ExportFiles, state: ExportState, head: str) -> None:
         self.files = files
@@ -229,7 +229,7 @@ class ExportFile:
         self._part = self._unread = -1
 
     def append(self, pieces: Iterable[bytes]) -> tuple[int, int]:
-        """Write lines behind all others; return the size and the checksum of all of them now."""
+        """Append lines; return the new size and checksum of the file."""
         with writing(self.files.part):
             for piece in pieces:
                 write_all(self._part, piece)
@@ -238,7 +238,7 @@ class ExportFile:
         return self._size, self._crc
 
     def add_unread(self, lines: Sequence[str]) -> int:
-        """Write lines on records that could not be read; return the size of that file now."""
+        """Append lines about records that could not be read; return the new size of their file."""
         with writing(self.files.unread):
             if self._unread < 0:
                 self._unread = open_private(self.files.unread)
@@ -248,7 +248,7 @@ class ExportFile:
             return os.fstat(self._unread).st_size
 
     def commit(self, state: ExportState) -> None:
-        """Bring everything to the disk, and write down how far it is."""
+        """Flush everything to disk, and store the state."""
         with writing(self.files.part):
             for descriptor in (self._part, self._unread):
                 if descriptor >= 0:
@@ -273,7 +273,7 @@ class ExportFile:
 
 
 class StandardOutput:
-    """An export to standard output: nothing is known of it later, so it is begun anew each time."""
+    """An export to standard output: it has no state file, so it always begins again."""
 
     def __init__(self, stream: BinaryIO, state: ExportState, head: str) -> None:
         self.state = state
@@ -281,7 +281,7 @@ class StandardOutput:
         self.append([head.encode()])
 
     def append(self, pieces: Iterable[bytes]) -> tuple[int, int]:
-        """Write lines; their size and checksum are of no use here."""
+        """Write lines; their size and checksum are not needed here."""
         try:
             for piece in pieces:
                 self._stream.write(piece)
@@ -292,16 +292,16 @@ class StandardOutput:
         return 0, 0
 
     def add_unread(self, lines: Sequence[str]) -> int:
-        """Nothing: there is no file beside it, and each such record is named on the screen."""
+        """Do nothing: there is no file for unread records, they are named on the screen."""
         del lines
         return 0
 
     def commit(self, state: ExportState) -> None:
-        """Take note of how far it is."""
+        """Store the state."""
         self.state = state
 
     def finish(self, state: ExportState) -> None:
-        """Take note that everything is read."""
+        """Note that everything is read."""
         self.state = state
 
 

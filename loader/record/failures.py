@@ -1,7 +1,7 @@
-"""The failures file: the records that failed or were rejected, in their own columns, ready to be mended and loaded.
+"""The failures file: the records that failed or were rejected, in their own columns, to be corrected and loaded.
 
-It is meant to be mended by hand. So it is written or removed only as long as it is what the loader wrote: the journal
-keeps the checksum of that. A file that was changed is renamed, never overwritten.
+People correct it by hand. So it is replaced or removed only while it is what the loader wrote: the journal has its
+checksum. A file that was changed is renamed, never overwritten.
 """
 
 import codecs
@@ -27,10 +27,10 @@ from loader.record.workbook import WorkbookWriter
 from loader.text import visible
 
 ABOUT = ("input", "row", "status", "error_category", "error_message", "http_status", "correlation_id")
-"""Columns of the results that stand behind a record's own ones."""
+"""Columns of the results that follow the record's own columns."""
 
 ADDED = tuple(f"_{name}" for name in ABOUT)
-"""How they are called here."""
+"""Their names in this file."""
 
 _CELLS_ABOUT = attrgetter(*ABOUT)
 
@@ -39,13 +39,13 @@ _LONGEST_HEADER = 2**20
 
 
 MOST_NAMED = 10
-"""The lines of each reason that an ending names."""
+"""How many lines of each reason the end of a run names."""
 
 
 class Failures(NamedTuple):
-    """How many lines the failures file has, and where one was kept that the user had changed, if there was one.
+    """How many lines the failures file has, and where a file that the user had changed was kept, if any.
 
-    `named` are the first lines by their code and what it means for them.
+    `named` are the first lines of each reason: by code and meaning.
     """
 
     lines: int
@@ -54,7 +54,7 @@ class Failures(NamedTuple):
 
 
 def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failures:
-    """Write the failures file from the journal; without a line to write there is no such file after."""
+    """Write the failures file from the journal; without lines the file is removed."""
     path = outputs.failures
     records = failed_records(journal)
     first = next(records, None)
@@ -79,7 +79,7 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
             about = ("" if cell is None else visible(str(cell)) for cell in _CELLS_ABOUT(line))
             table.write((*(found.get(name, "") for name in columns), *about))
             written += 1
-            # Of very many the meaning is looked up no more: those that are named are among the first.
+            # For very many lines the meaning is no longer looked up: only the first ones are named.
             if unnamed[line.error_category] < MOST_NAMED**2:
                 reason = explain(line.error_category, line.http_status, line.error_message)
                 same = named.setdefault((line.error_category, reason), [])
@@ -88,9 +88,9 @@ def write_failures(outputs: Outputs, journal: Journal, now: datetime) -> Failure
         table.close()
         beside.seek(0)
         digest = hashlib.file_digest(beside, "sha256").hexdigest()
-        # What is there may be the same already, as a plan wrote it.
+        # The file may be the same already: a plan has written it.
         kept = None if digest in digests(path) else _make_way(outputs, journal, now)
-        # Before the new file has its name: after a crash between the two, either is known as the loader's.
+        # Before the new file has its name: after a crash in between, either file is recognised as the loader's.
         journal.remember(failures_written=(*digests(path), digest))
     return Failures(written, kept, named)
 
@@ -113,21 +113,21 @@ class _CsvWriter:
 
 
 def _opened(path: Path, file: BinaryIO, header: Sequence[str], form: FailuresForm) -> _CsvWriter | WorkbookWriter:
-    """Return what writes the lines of a failures file in the format that its name says."""
+    """Return the writer of a failures file in the format of its name."""
     if is_workbook(path):
         return WorkbookWriter(file, header, title=form.sheet)
     return _CsvWriter(file, header, form)
 
 
 def is_mended(path: Path, journal: Journal) -> bool:
-    """Return True for a failures file that is not what the run of this journal wrote last."""
+    """Return True if a failures file is not what the run of this journal wrote last."""
     return bool(set(digests(path)) - set(journal.facts.failures_written))
 
 
 def is_copy(path: Path, outputs: Outputs, copied_last: str) -> bool:
-    """Return True for a failures file that is as it was copied elsewhere by this run (`copied_last`) or an earlier one.
+    """Return True if a failures file is unchanged since this run (`copied_last`) or an earlier one copied it elsewhere.
 
-    Then it holds no corrections. An earlier run is known as long as its journal is kept.
+    Then it has no corrections. An earlier run is known as long as its journal is kept.
     """
     found = set(digests(path))
     if found <= {copied_last, *digests(outputs.failures)}:
@@ -141,7 +141,7 @@ def is_copy(path: Path, outputs: Outputs, copied_last: str) -> bool:
 
 
 def is_failures_file(path: Path) -> bool:
-    """Return True when a file has the columns that the loader adds, whatever wrote it and whatever separates them."""
+    """Return True if a file has the columns that the loader adds, with any delimiter."""
     with writing(path), path.open("rb") as file:
         if is_workbook(path):
             return any(map(_has_our_columns, _texts_of_workbook(file)))
@@ -153,7 +153,7 @@ def _has_our_columns(text: bytes) -> bool:
 
 
 def _texts_of_workbook(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the beginnings of the parts that hold a workbook's texts: its sheets, or the one that they share."""
+    """Yield the beginnings of the parts with a workbook's texts: its sheets, or their shared strings."""
     with suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError), zipfile.ZipFile(file) as archive:
         for name in archive.namelist():
             if name.startswith(("xl/worksheets/", "xl/sharedStrings")):
@@ -162,7 +162,7 @@ def _texts_of_workbook(file: BinaryIO) -> Iterator[bytes]:
 
 
 def has_mended_files(journal: Journal) -> bool:
-    """Return True when a failures file of a run is still there that the user has changed."""
+    """Return True if a failures file that the user has changed is still there."""
     failures = journal.path.parent / journal.facts.outputs.get("failures", "")
     kept = (journal.path.parent / name for name in journal.facts.kept_failures)
     return is_mended(failures, journal) or any(path.exists() for path in kept)
@@ -185,14 +185,14 @@ def _make_way(outputs: Outputs, journal: Journal, now: datetime) -> Path | None:
     (kept,) = dated_names([path], outputs.stem, now.isoformat()).values()
     with writing(path):
         path.rename(kept)
-    # Named in the journal, so that a folder's inputs do not grow by it.
+    # Noted in the journal, so that the file is not taken for an input of its folder.
     name = kept.name if kept.parent == outputs.results.parent else str(kept)
     journal.remember(kept_failures=(*journal.facts.kept_failures, name))
     return kept
 
 
 Column = tuple[str, int]
-"""A header, and which one of that name it is: a file may have a header twice."""
+"""A header and its count among equal ones: a file may have a header twice."""
 
 
 def _numbered(header: Sequence[str]) -> list[Column]:

@@ -27,7 +27,7 @@ _SET_ASIDE = re.compile(r"\.[0-9]{8}T[0-9]{6}Z(-[0-9]+)?\.journal$", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailuresForm:
-    """How a failures file is written, so that whatever opens its inputs opens it, too.
+    """The form of a failures file, so that the program that opens the inputs can open it, too.
 
     A text has the `delimiter`, and begins with a byte order mark or not; a workbook has one `sheet` of this name.
     """
@@ -38,7 +38,7 @@ class FailuresForm:
 
     @classmethod
     def like(cls, inputs: Sequence[Understood]) -> Self:
-        """Return the form that suits all inputs, by how each was understood."""
+        """Return the form for a failures file of these inputs, by how each was understood."""
         texts = [each for each in inputs if each.delimiter]
         delimiters = {each.delimiter or "" for each in texts}
         sheets = {each.sheet or "" for each in inputs} - {""}
@@ -50,16 +50,16 @@ class FailuresForm:
 
 
 def _needs_mark(understood: Understood) -> bool:
-    """Return True where the input has a byte order mark, or is in an encoding that has other letters than UTF-8.
+    """Return True if the input has a byte order mark, or an encoding that is not UTF-8 or ASCII.
 
-    The failures are always UTF-8, and a spreadsheet that opens the input as Windows text knows that by the mark only.
+    Failures are always UTF-8; a spreadsheet that opens the input as Windows text recognises that only by the mark.
     """
     encoding = codecs.lookup(understood.encoding or "utf-8").name
     return understood.byte_order_mark or encoding not in ("utf-8", "ascii")
 
 
 def is_workbook(path: Path) -> bool:
-    """Return True for the name of an Excel workbook that is to be written."""
+    """Return True for the name of an Excel workbook, as an output."""
     return path.suffix.lower() == ".xlsx"
 
 
@@ -67,7 +67,7 @@ def is_workbook(path: Path) -> bool:
 class Outputs:
     """The files of one run. `stem` is the results file's name without its ending and without `.results`.
 
-    `journal` is all that is known of the run; every other file can be made from it.
+    `journal` has everything about the run; all other files can be made from it.
     """
 
     results: Path
@@ -91,7 +91,7 @@ class Outputs:
         return self.results.with_name(f"{self.stem}.{ending}")
 
     def all(self) -> list[Path]:
-        """Return every file that a run of this name may have; the journal is the last.
+        """Return every file that a run of this name may have; the journal is the last one.
 
         An earlier run of another kind of input has its failures in another format.
         """
@@ -128,11 +128,11 @@ OUTPUT_ENDINGS = (
     *(".failures.csv", ".failures.xlsx", ".summary.json", ".journal", ".journal-wal", ".journal-shm"),
     *(f".{kind}.{ending}" for kind, ending in _OTHER_COMMANDS),
 )
-"""How the names of a run's files end that are made from its results' or its inputs'."""
+"""The endings of a run's files, which are named after its results or its inputs."""
 
 
 def journal_of(results: Path, named: str | None = None) -> Path:
-    """Return the journal's path for a results file: `named`, or beside it. A journal's path is returned as it is."""
+    """Return the journal's path for a results file: `named`, or beside it. A journal's path is returned unchanged."""
     if named is not None:
         return Path(named)
     if results.suffix == ".journal":
@@ -141,7 +141,7 @@ def journal_of(results: Path, named: str | None = None) -> Path:
 
 
 def is_set_aside(journal: Path, stem: str | None = None) -> bool:
-    """Return True for the journal of an earlier run that was renamed for a later one of its name (`stem`, if given)."""
+    """Return True for the journal of an earlier run that was renamed for a later run of its name (`stem`, if given)."""
     found = _SET_ASIDE.search(journal.name)
     return found is not None and stem in (None, journal.name[: found.start()])
 
@@ -153,7 +153,7 @@ def beside_results(results: Path, ending: str) -> Path:
 
 
 def is_of(results: Path, named: str) -> bool:
-    """Return True where a journal that has `named` for its results is that of a results file, whatever its ending.
+    """Return True if a journal with the results name `named` belongs to a results file, whatever its ending.
 
     A name without a folder is one in the folder of the journal, which may have been moved since.
     """
@@ -170,7 +170,7 @@ def name_outputs(settings: Settings, first_input: str, paths: list[Path], inputs
 
     `paths` are those of the inputs, `inputs` how they were understood: the failures of a lone workbook are a workbook.
     """
-    # What loads a file and what takes it off again are two runs.
+    # To load a file and to remove it again are two runs.
     first_stem = f"{_stem_of_input(first_input)}{'.removed' if settings.removes else ''}"
     path = Path(settings.results or f"{first_stem}.results.csv")
     if path.suffix.lower() not in ENDINGS:
@@ -198,7 +198,7 @@ def name_outputs(settings: Settings, first_input: str, paths: list[Path], inputs
 
 
 def has_room(results: Path) -> bool:
-    """Return whether all names that are made from a results file's are short enough for its folder.
+    """Return True if all names made from the name of a results file are short enough for its folder.
 
     The longest is that of results that were renamed for a later run.
     """
@@ -209,7 +209,7 @@ def _longest_name(folder: Path) -> int:
     """Return how many bytes a file's name may have; 255 on nearly every file system."""
     try:
         return os.statvfs(folder).f_namemax
-    except (OSError, AttributeError):  # there is no such folder, or no such question on this system
+    except (OSError, AttributeError):  # the folder is missing, or the system does not know this limit
         return 255
 
 
@@ -223,7 +223,7 @@ def _stem_of_input(name: str) -> str:
 
 
 def check_table(file: Path, inputs: list[Path], columns: Sequence[str]) -> None:
-    """Make sure that a table of `verify` or `undo` may be written; raises UsageError for a file that is not one."""
+    """Check that a table of `verify` or `undo` may be written; UsageError if the file there is something else."""
     _check(file, inputs)
     if not file.exists() or not file.stat().st_size:
         return
@@ -248,14 +248,14 @@ def _check(file: Path, inputs: list[Path]) -> None:
 
 def set_aside(outputs: Outputs, started_at: str | None) -> dict[Path, Path]:
     """Rename an earlier run's files to `<stem>.<started_at>.*` and return the new path of each."""
-    # The journal is the last to go: until then a killed command leaves files whose owner is known.
+    # The journal is renamed last: until then the files that a killed command leaves have a known owner.
     there = [file for file in outputs.all() if file.exists() or file.is_symlink()]
     moved = dated_names(there, outputs.stem, started_at, journal=outputs.journal)
     with writing(outputs.journal):
         for file, path in moved.items():
             file.rename(path)
             for log in ("-wal", "-shm"):
-                # What a killed process left beside its journal belongs to it, under its new name too.
+                # Files that a killed process left beside its journal must have its new name, too.
                 with suppress(FileNotFoundError):
                     file.with_name(file.name + log).rename(path.with_name(path.name + log))
     if outputs.journal in moved:

@@ -1,4 +1,4 @@
-"""The results file: one line for each row, appended as outcomes are journaled; a view that can always be made again."""
+"""The results file: one line for each row, appended after its outcome is in the journal; it can always be rebuilt."""
 
 import json
 import os
@@ -21,8 +21,8 @@ ENDINGS = (".csv", ".jsonl", ".parquet")
 class TextResults:
     """Results as CSV or JSON lines, appended to.
 
-    How far the file is, and the checksum of all that, is journaled with the next commit: what a crash left beyond that
-    point is cut off and written again. A file that is not what was written is written anew from the journal.
+    The file's length and checksum are journaled with the next commit: what a crash left beyond that point is cut off
+    and written again. If the file is not what was written, it is rebuilt from the journal.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class TextResults:
         self.close()
 
     def catch_up(self) -> dict[str, object]:
-        """Write every line that the journal has and the file has not; return the changes that say how far it is."""
+        """Write every line that the file lacks; return the changes of facts that say how far it is."""
         for view in self._number:
             for number, text in self._texts_of(self._journal, view, self._number[view]):
                 self._write(text)
@@ -94,7 +94,7 @@ class TextResults:
         self._checksum = zlib.crc32(data, self._checksum)
 
     def finish(self) -> None:
-        """Flush to disk; if the file was cut or removed meanwhile, write it again."""
+        """Flush to disk; if the file was truncated or removed meanwhile, write it again."""
         with writing(self._path):
             if not self._in_place():
                 self.close()
@@ -135,7 +135,7 @@ class ParquetResults:
         self.close()
 
     def catch_up(self) -> dict[str, object]:
-        """Write nothing yet."""
+        """Write nothing yet: the file is written at the end."""
         return {}
 
     def finish(self) -> None:
@@ -158,7 +158,7 @@ class ParquetResults:
 
 
 def open_results(path: Path, journal: Journal) -> TextResults | ParquetResults:
-    """Return the results file in the form that its name's ending asks for.
+    """Return the results file in the format of its name's ending.
 
     Entering it raises UsageError when a file of that name is there that this run did not write.
     """
@@ -192,7 +192,7 @@ def open_table(
 
 
 def _take_name(path: Path, journal: Journal, name: str, *, empty: bool) -> None:
-    """Make a name the run's own before anything is written there."""
+    """Note the name in the journal before anything is written there."""
     tables = journal.facts.tables
     if name in tables and tables[name].name == path.name:
         return

@@ -1,6 +1,6 @@
-"""A command in figures: what its report, the summary file, the JSON stream and the closing table show.
+"""The figures of a command, for its report, the summary file, the JSON stream and the closing table.
 
-The types say all keys, and their JSON Schema is made of them (`loader.run.schema`).
+The types have all keys, and the JSON Schema is made from them (`loader.run.schema`).
 """
 
 import json
@@ -17,11 +17,11 @@ from loader.text import visible_json
 from loader.version import version
 
 _AnyInteger: TypeAlias = Annotated[int, Constraint({"minimum": -(2**63)})]
-"""Any other is a count, or a number that begins at 0."""
+"""The smallest value of all other numbers, such as counts."""
 
 
 class Requests(TypedDict):
-    """How many requests were sent, how many of them again, and how many HubSpot refused for its rate limit."""
+    """How many requests were sent, how many were retries, and how many HubSpot refused for its rate limit."""
 
     sent: int
     retried: int
@@ -108,7 +108,7 @@ class ExportFigures(TypedDict):
 
 
 class Summary(TypedDict):
-    """What the summary of every command has."""
+    """The part that the summaries of all commands have."""
 
     command: str
     version: str
@@ -146,13 +146,13 @@ class ExportSummary(ExportFigures, Summary):
 
 
 class PortalSummary(TypedDict):
-    """What became of a portal of a fleet: the summaries of those of its jobs that have one, and its worst exit code.
+    """The result of a portal of a fleet: the summaries of its jobs, if they have one, and its worst exit code.
 
-    `results` are the results files of these jobs, by the jobs' names, and count from the folder of the summary.
-    `errors` say what ended jobs early, or else their latest warning, by their names; under a blank one what ended the
-    portal. `skipped` of its jobs were finished before, and their inputs have not changed since. `taken_over` counts how
-    often another worker continued a job; `not_provable` are rows that were in HubSpot then, and associations
-    that a mirror was to take off and that were gone: it is not known whether this run did that, and undo leaves them.
+    `results` are the results files of these jobs, by the jobs' names, relative to the folder of the summary. `errors`
+    say what ended jobs early, or else their latest warning, by their names; a blank name is for the portal itself.
+    `skipped` counts jobs that were finished before and whose inputs have not changed since. `taken_over` counts how
+    often another worker continued a job; `not_provable` counts rows that were in HubSpot by then, and associations of a
+    mirror that were gone: it is not known whether this run did that, so undo does not touch them.
     """
 
     profile: str
@@ -194,7 +194,7 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the summary of a command; `about` describes the command, `figures` are those of its verb.
 
-    Times are UTC, ISO 8601; `seconds` are those at work.
+    Times are UTC, ISO 8601; `seconds` is the time at work.
     """
     return {
         "command": command_line(command),
@@ -214,7 +214,7 @@ def load_figures(
     counts: Counts, facts: Facts, reasons: Mapping[str, int], removals: Mapping[str, int] | None, found_gone: int = 0
 ) -> LoadFigures:
     """Return the figures of a load or a removal; `reasons` counts failed rows, `removals` are those of a mirror, which
-    found `found_gone` associations gone that it was to take off.
+    found `found_gone` of its associations already gone.
     """
     requests, rate = facts.requests, facts.rate
     sending = requests.sending_seconds

@@ -12,7 +12,7 @@ from typing import IO, BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 MOST_ROWS = 1_048_576
-"""Of a sheet."""
+"""Rows of a sheet."""
 
 LONGEST_CELL = 32_767
 """Characters of a cell, in UTF-16."""
@@ -20,13 +20,13 @@ LONGEST_CELL = 32_767
 _CUT = " [the cell was cut here: Excel holds no longer ones]"
 
 _MOST_BYTES = 1 << 30
-"""Of a sheet; from 2 GiB on a zip file needs extensions that not every reader knows."""
+"""Bytes of a sheet; from 2 GiB on a zip file needs extensions that not every reader knows."""
 
 _LONGEST_TITLE = 31
 _WIDTHS = {"_error_message": 80}
 _WIDTH = 18
 
-# What XML cannot hold, and what Excel would read as such an escape (ECMA-376 part 1, 22.9.2.19).
+# Characters that XML cannot hold, and text that Excel would read as an escape (ECMA-376 part 1, 22.9.2.19).
 _UNWRITABLE = re.compile("_(?=x[0-9A-Fa-f]{4}_)|[\0-\x08\x0b-\x1f\ufffe\uffff]")
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -60,7 +60,7 @@ _PARTS = {
 
 
 class WorkbookWriter:
-    """Writes lines of text cells, the header first; where a sheet is full, the next one begins with the same header.
+    """Writes lines of text cells, the header first; when a sheet is full, the next one begins with the same header.
 
     A column keeps what is typed into it as text, so an id that a person corrects keeps all its digits. The text stays
     as it is: no cell of text is ever run as a formula.
@@ -77,7 +77,7 @@ class WorkbookWriter:
         self._begin_sheet()
 
     def _write_part(self, name: str, content: str) -> None:
-        # Opened by its name, a part has no time: equal lines make equal files.
+        # A part that is opened by its name has no time stamp: so equal lines make equal files.
         with self._archive.open(name, "w") as part:
             part.write(f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n{content}'.encode())
 
