@@ -157,7 +157,8 @@ class RecordJudge:
         kept = kept[np.argsort(places[kept], kind="stable")]
         places = places[kept]
         parts = np.arange(len(places)) - np.searchsorted(places, places)
-        rows = np.fromiter(batch.rows, np.int64, count)
+        given = batch.rows
+        rows = np.arange(given.start, given.stop) if isinstance(given, range) else np.array(given, np.int64)
         table = np.stack([rows[places], parts, by_record[places], to_object_ids[kept], kinds[kept]])
         places, kinds = (np.concatenate(each) for each in zip(*blanks, strict=True))
         places, kinds = places[is_plain[places]], kinds[is_plain[places]]
