@@ -46,14 +46,10 @@ def outcome(pair: Pair, result: Result) -> Outcome:
 def outcomes(pairs: Pairs, result: Result) -> list[Outcome]:
     """Return the outcomes of pairs that have one result: few, however many pairs there are."""
     unchanged = np.array([intent.unchanged for intent in pairs.table], np.int64)[pairs.intents]
+    parts = {count: pairs.take(unchanged == count) for count in distinct(unchanged).tolist()}
     return [
-        Outcome(
-            pair_ids=pairs.numbers[unchanged == count],
-            result=result,
-            rows=int(pairs.rows[unchanged == count].sum()),
-            unchanged=count,
-        )
-        for count in distinct(unchanged).tolist()
+        Outcome(pair_ids=part.numbers, result=result, rows=int(part.rows.sum()), unchanged=count)
+        for count, part in parts.items()
     ]
 
 
