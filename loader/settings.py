@@ -80,6 +80,11 @@ def database_secrets(url: str) -> list[str]:
     return sorted({text for part in parts for text in (part, unquote(part)) if text}, key=len, reverse=True)
 
 
+TEXT_FORMATS = ("csv", "tsv", "jsonl")
+FORMATS = (*TEXT_FORMATS, "parquet", "xlsx", "xls")
+"""The formats of inputs, by the words of `--format`; those of texts come first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSettings:
     """Which files to read, or which query, and how; None and empty mean that the loader finds out.
@@ -88,7 +93,7 @@ class InputSettings:
     field's snake_case name to the header it is read from. `object_type`, `to_object_type`, `association_category`,
     `association_type_id` and `label` fill that field for rows whose own cell is blank. `strict` refuses an input with
     an unread column that looks like a field. `records_only`: only the object ids and their types are read, so no other
-    column is needed. `format` is one of csv, tsv, jsonl, parquet, xlsx, xls.
+    column is needed. `format` is one of `FORMATS`.
     """
 
     inputs: tuple[str, ...]

@@ -29,6 +29,7 @@ from loader.options.kinds import (
     duration,
     number,
 )
+from loader.settings import FORMATS
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -116,7 +117,7 @@ _FROM_ID_PROPERTY = Option("--from-id-property",
     "The first ids are values of this unique property.", NAME, metavar="NAME")
 _FORMAT = Option("--format",
     "Format of the inputs, where the loader does not recognize "
-    "it.", choice("csv", "tsv", "jsonl", "parquet", "xlsx", "xls"))
+    "it.", choice(*FORMATS))
 _SHEET = Option("--sheet", "Sheet of a workbook.", metavar="NAME")
 _DELIMITER = Option("--delimiter", "Delimiter of a text file.", metavar="CHARACTER")
 _ENCODING = Option("--encoding", "Encoding of a text file.", metavar="NAME")

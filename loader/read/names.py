@@ -7,10 +7,20 @@ import re
 from pathlib import PurePath
 from urllib.parse import unquote
 
-ENDINGS = (
-    *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".parq"),
-    *(".xlsx", ".xlsm", ".xls", ".jsonl", ".ndjson", ".json"),
-)
+from loader.settings import TEXT_FORMATS
+
+ENDINGS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".txt": "csv",
+    **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xls": "xls",
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+}
+"""The endings of a table's name, and the format that each stands for: one of a text, where the file is a text."""
+
 PACKINGS = (".gz", ".bz2", ".xz", ".lzma")
 _ALL = (*ENDINGS, *(ending + packing for ending in ENDINGS for packing in PACKINGS), ".zip")
 _COLUMN = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
@@ -20,6 +30,12 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 def is_table(name: str) -> bool:
     """Return whether a file is a table by the ending of its name."""
     return name.lower().endswith(_ALL)
+
+
+def text_format(name: str) -> str:
+    """Return the format of a text by the ending of its name: csv, unless the ending stands for another text format."""
+    found = ENDINGS.get(PurePath(name).suffix.lower(), "csv")
+    return found if found in TEXT_FORMATS else "csv"
 
 
 def is_clutter(name: str) -> bool:

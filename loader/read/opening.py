@@ -16,16 +16,14 @@ from loader.read.columns import check_fields
 from loader.read.delimited import Delimited
 from loader.read.faults import reading
 from loader.read.jsonl import JsonLines, QueryRows
-from loader.read.names import folder_columns
+from loader.read.names import folder_columns, text_format
 from loader.read.packed import BLOCK, Packed, look_into
 from loader.read.paths import expand
 from loader.read.table import RecordBatch, Table
 from loader.read.text import examine, refuse_other_text
-from loader.settings import InputSettings
+from loader.settings import TEXT_FORMATS, InputSettings
 from loader.text import visible
 
-_TEXT_FORMATS = ("csv", "tsv", "jsonl")
-_FORMATS = (*_TEXT_FORMATS, "parquet", "xlsx", "xls")
 # An object that begins with a key, or is empty.
 _JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
 
@@ -174,10 +172,6 @@ def open_tables(
     """
     watch = watch or Watch()
     for settings in groups:
-        if settings.format is not None and settings.format not in _FORMATS:
-            raise UsageError(
-                f"--format {settings.format}: there is no such format; it is one of {', '.join(_FORMATS)}."
-            )
         check_fields(settings.columns)
     names: dict[str, list[str]] = {}
     for settings in groups:
@@ -261,21 +255,19 @@ def _open_text(packed: Packed, settings: InputSettings) -> Table:
     text = examine(packed, settings.encoding)
     with reading(packed.name), text.open() as lines:
         start = lines.read(1024)
-    kind, ending = settings.format, Path(packed.file_name).suffix.lower()
-    if kind is None and (ending in (".jsonl", ".ndjson", ".json") or _JSON_LINE.match(start)):
-        kind = "jsonl"
     if settings.format != "jsonl":
         refuse_other_text(packed.name, start)
+    kind = settings.format or ("jsonl" if _JSON_LINE.match(start) else text_format(packed.file_name))
     if kind == "jsonl":
         return JsonLines(text, settings)
     delimiter = "\t" if settings.format == "tsv" and not settings.delimiter else settings.delimiter
-    return Delimited(text, kind or ("tsv" if ending == ".tsv" else "csv"), delimiter, settings)
+    return Delimited(text, kind, delimiter, settings)
 
 
 def _check_format(packed: Packed, wanted: str | None) -> None:
     if wanted is None:
         return
-    same = packed.kind == wanted or (packed.kind == "text" and wanted in _TEXT_FORMATS)
+    same = packed.kind == wanted or (packed.kind == "text" and wanted in TEXT_FORMATS)
     if not same and {packed.kind, wanted} != {"xls", "xlsx"}:
         kind = "text" if packed.kind == "text" else packed.kind
         raise UsageError(
