@@ -27,13 +27,11 @@ def batch_world(make_world: MakeWorld, **settings: Any) -> World:
     ("fault", "applied"), [*((fault, True) for fault in APPLIED), *((fault, False) for fault in NOT_APPLIED)]
 )
 def test_a_batch_that_fails_for_a_while_is_sent_again(make_world: MakeWorld, fault: str, applied: bool) -> None:
-    """Items 1, 6, 7, 24 to 27, 31, 32, 37 for batches: applied or not, each pair is there in the end, and once told."""
+    """Items 1, 6, 7, 24 to 27, 31, 32, 37 for batches: applied or not, each pair is there and has one line."""
     world = batch_world(make_world, faults=[{"fault": fault, **CREATE, "times": 2, "applied": applied}])
-    ending = world.run(*BATCH)
-    assert ending.exit_code == 0, ending.said
+    world.load(*BATCH)
     assert len(world.struck()) == 2
     assert set().union(*map(pairs_in, world.batches())) == set(world.wanted)
-    world.check(ending)
 
 
 @pytest.mark.slow_after(1)
@@ -43,10 +41,8 @@ def test_of_a_batch_of_which_a_part_fails_only_that_part_does(make_world: MakeWo
     missing = pairs(ROWS)[::2]
     portal = {"missing": [{"type": "companies", "id": company} for _, company in missing]}
     world = batch_world(make_world, portal=portal, error_context=error_context)
-    ending = world.run(*BATCH)
-    assert ending.exit_code == 1, ending.said
+    world.load(*BATCH, exit_code=1, failed=missing)
     assert world.batches()
-    world.check(ending, failed=missing)
 
 
 @pytest.mark.slow_after(1)
@@ -54,14 +50,10 @@ def test_of_a_batch_of_which_a_part_fails_only_that_part_does(make_world: MakeWo
 def test_what_stops_a_load_stops_one_of_batches(make_world: MakeWorld, fault: str, code: int) -> None:
     """Items 4, 9, 17, 20 for batches: nothing has failed, and the load goes on, also in the other way."""
     world = batch_world(make_world, faults=[{"fault": fault, **CREATE}])
-    ending = world.run(*BATCH)
-    assert ending.exit_code == code, ending.said
+    ending = world.load(*BATCH, exit_code=code, complete=False)
     assert ending.rows("failed") == set()
-    world.check(ending, complete=False)
     world.heal()
-    again = world.run("--method", "put", "--concurrency", "4")
-    assert again.exit_code == 0
-    world.check(again)
+    world.load("--method", "put", "--concurrency", "4")
 
 
 @pytest.mark.slow_after(1)
@@ -76,9 +68,7 @@ def test_a_batch_that_is_not_complete_is_believed_in_what_it_says(
     portal = {"missing": [{"type": "companies", "id": company} for _, company in bad]}
     faults = [{"fault": status, **CREATE}]
     world = batch_world(make_world, portal=portal, faults=faults, invalid_pairs="each", error_context=error_context)
-    ending = world.run(*BATCH)
-    assert ending.exit_code == 1, ending.said
-    world.check(ending, failed=bad)
+    ending = world.load(*BATCH, exit_code=1, failed=bad)
     failed = [line for line in ending.lines if line["status"] == "failed"]
     assert {line["error_category"] for line in failed} == {"VALIDATION_ERROR"}
     assert all(("is not valid" in line["error_message"]) == (error_context == "pair") for line in failed)
@@ -93,11 +83,9 @@ def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
 ) -> None:
     """PENDING and no result, or one of others: done or not, the pairs are there in the end, and none is failed."""
     world = batch_world(make_world, faults=[{"fault": fault, **CREATE, "times": 2, "applied": applied}])
-    ending = world.run(*BATCH, "--existing", "replace", "--unread")
-    assert ending.exit_code == 0, ending.said
+    ending = world.load(*BATCH, "--existing", "replace", "--unread")
     assert {line["status"] for line in ending.lines} == {"created"}
     assert len(world.batches()) == (1 if applied else 3)
-    world.check(ending)
 
 
 @pytest.mark.slow_after(2)

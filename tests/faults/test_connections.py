@@ -11,7 +11,7 @@ from loader import event_loop
 from loader.send import limiter
 from tests.faults.conftest import GIVE_UP, MakeWorld
 from tests.faults.proxy import Proxy
-from tests.faults.test_answers import CREW, TWO_ATTEMPTS, WORKERS, Rule, attempts, one_pair_each
+from tests.faults.test_answers import CONCURRENCY, TWO_ATTEMPTS, WORKERS, Rule, attempts, one_pair_each
 from tests.faults.world import Ending, World, pairs
 
 
@@ -48,11 +48,9 @@ CUT: list[str | Rule] = [
 def test_a_connection_that_is_cut_is_tried_again(make_world: MakeWorld, *, applied: bool) -> None:
     """Items 31, 32, 34, 35: whether HubSpot has done it or not; a repeated PUT changes nothing, and all is counted."""
     world = make_world(20, faults=one_pair_each(*CUT, times=1, applied=applied))
-    ending = world.run(*CREW, "--timeout", "0.5")
-    assert ending.exit_code == 0, ending.said
+    ending = world.load(*CONCURRENCY, "--timeout", "0.5")
     assert [attempts(world)[pair] for pair in pairs(len(CUT))] == [2] * len(CUT)
     check_counts(world, ending)
-    world.check(ending)
 
 
 @pytest.mark.slow
@@ -63,16 +61,12 @@ def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) ->
     Others are answered all the while, so that it is no outage.
     """
     world = make_world(40, faults=one_pair_each(*CUT, applied=False))
-    ending = world.run(*CREW, *TWO_ATTEMPTS, "--timeout", "0.1", "--rate", "100/1")
-    assert ending.exit_code == 1
     failed = pairs(len(CUT))
+    ending = world.load(*CONCURRENCY, *TWO_ATTEMPTS, "--timeout", "0.1", "--rate", "100/1", exit_code=1, failed=failed)
     assert {world.lines_by_pair()[pair]["http_status"] for pair in failed} == {""}
     check_counts(world, ending)
-    world.check(ending, failed=failed)
     world.heal()
-    again = world.run(*CREW)
-    assert again.exit_code == 0
-    world.check(again)
+    world.load(*CONCURRENCY)
 
 
 @pytest.mark.slow_after(1)
@@ -81,11 +75,9 @@ def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) ->
 def test_a_kept_connection_that_closes_is_counted_as_often_as_it_was_used(make_world: MakeWorld, fault: str) -> None:
     """Item 33: the HTTP library would repeat the request by itself; every request has its permit and its count."""
     world = make_world(20, faults=[{"fault": fault, "method": "PUT", "every": 3}])
-    ending = world.run("--concurrency", "2")
-    assert ending.exit_code == 0
+    ending = world.load("--concurrency", "2")
     assert len(world.struck()) >= 5
     check_counts(world, ending)
-    world.check(ending)
 
 
 # --- nobody there
@@ -116,16 +108,14 @@ def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld
         if full:
             proxy.fill()
         began = time.monotonic()
-        ending = behind(world, proxy).run(*CREW, "--timeout", "0.15", "--max-attempts", "1000")
-        assert ending.exit_code == 5, ending.said
+        ending = behind(world, proxy).load(*CONCURRENCY, "--timeout", "0.15", "--max-attempts", "1000", exit_code=5)
         assert GIVE_UP <= time.monotonic() - began < 10
         assert "HubSpot gave no usable answer" in ending.said
         assert ("in time" if full else "refused") in ending.said
         assert ending.summary["rows"]["pending"] == 20
-        world.check(ending, complete=False)
         proxy.drain()
         proxy.open()
-        world.goes_on_and_completes(*CREW)
+        world.goes_on_and_completes(*CONCURRENCY)
 
 
 @pytest.mark.slow
@@ -133,8 +123,7 @@ def test_a_port_where_nobody_answers_ends_the_load_for_now(make_world: MakeWorld
 def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWorld) -> None:
     """Item 46: one probe now and then, no attempt counted meanwhile, and full speed again by itself."""
     world = make_world(60, latency="5ms", faults=[{"fault": "503", "method": "PUT", "range": [10, 30]}])
-    ending = world.run("--concurrency", "2", "--max-attempts", "15", "--rate", "100/1")
-    assert ending.exit_code == 0, ending.said
+    ending = world.load("--concurrency", "2", "--max-attempts", "15", "--rate", "100/1")
     assert len(world.struck()) == 21
     struck = [request.time for request in world.struck()]
     # When the outage is known for one, two requests may be under way.
@@ -142,7 +131,6 @@ def test_an_outage_is_waited_for_and_costs_no_row_an_attempt(make_world: MakeWor
     assert len(probes) > 5
     assert (len(probes) - 1) * limiter.PROBE_SECONDS <= probes[-1] - probes[0] + 0.05
     check_counts(world, ending)
-    world.check(ending)
 
 
 @pytest.mark.slow_after(1)
@@ -155,20 +143,16 @@ def test_a_last_row_that_never_succeeds_fails_and_the_load_is_over(
     monkeypatch.setattr(limiter, "PATIENCE_SECONDS", 0.5)
     last = pairs(20)[-1]
     world = make_world(20, faults=[{"fault": fault, "pair": last}])
-    ending = world.run("--concurrency", "1", "--rate", "100/1")
-    assert ending.exit_code == 1, ending.said
-    world.check(ending, failed=[last])
+    world.load("--concurrency", "1", "--rate", "100/1", exit_code=1, failed=[last])
 
 
 def test_every_request_may_be_delivered_twice(make_world: MakeWorld) -> None:
     """Item 43: the network repeats what it carries; the portal holds each pair once, each row has one line."""
     world = make_world(20)
     with Proxy(world.sandbox.url, doubling=True) as proxy:
-        ending = behind(world, proxy).run(*CREW)
-    assert ending.exit_code == 0, ending.said
+        behind(world, proxy).load(*CONCURRENCY)
     assert len(world.puts()) == 40
     assert set(attempts(world).values()) == {1}
-    world.check(ending)
 
 
 # --- names
@@ -212,14 +196,12 @@ def test_a_name_that_cannot_be_found_at_the_start_ends_the_load(make_world: Make
     """Item 41: at once, with the setting to look at; nothing has failed, and with the name there it goes on."""
     world = by_name(make_world(20))
     names.known = False
-    ending = world.run(*CREW)
-    assert ending.exit_code == 5
+    ending = world.load(*CONCURRENCY, exit_code=5)
     assert "the server's name cannot be found: check --base-url" in ending.said
     assert ending.summary["rows"]["pending"] == 20
     assert names.asked <= WORKERS + 1
-    world.check(ending, complete=False)
     names.known = True
-    world.goes_on_and_completes(*CREW)
+    world.goes_on_and_completes(*CONCURRENCY)
 
 
 @pytest.mark.slow
@@ -236,17 +218,13 @@ def test_a_name_that_is_lost_in_the_middle_is_waited_for(make_world: MakeWorld, 
         return look_up(*given, **more)
 
     socket.getaddrinfo = away
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0, ending.said
+    world.load(*CONCURRENCY)
     assert seen > 9
-    world.check(ending)
 
 
 def test_a_dead_address_of_the_newer_protocol_is_passed_over(make_world: MakeWorld, names: Names) -> None:
     """Item 42: the name has an IPv6 address first, where nobody listens; the older one is used."""
     names.addresses = [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")]
     world = by_name(make_world(20))
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0, ending.said
+    ending = world.load(*CONCURRENCY)
     assert ending.summary["requests"]["retried"] == 0
-    world.check(ending)

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.conftest import MakeWorld
 from tests.faults.disk import BROKEN, FULL, Disk, check_goes_on, check_loud, failing_call, failing_statement
 
-CREW = ("--concurrency", "4")
+CONCURRENCY = ("--concurrency", "4")
 
 
 @pytest.mark.slow_after(1)
@@ -19,25 +19,25 @@ def test_a_journal_that_cannot_be_written_stops_the_load(make_world: MakeWorld, 
     world = make_world(60, latency="10ms")
     disk = Disk(8, for_good=True)
     with failing_statement(disk, message, only="COMMIT"):
-        ending = world.run(*CREW)
+        ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 5
     assert disk.calls == disk.nth, "a disk that failed once may say anything the second time"
     assert message in ending.said
     assert len(world.puts()) < 60
     check_loud(world, ending)
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 def test_results_on_a_full_disk_stop_the_load(make_world: MakeWorld) -> None:
     """Item 54: the outcome is in the journal already; the same command writes the line that is missing."""
     world = make_world(60, latency="10ms")
     with failing_call(world.folder, "write", Disk(4, for_good=True)):
-        ending = world.run(*CREW)
+        ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 5
     assert "load.results.csv: cannot be written (No space left on device)" in ending.said
     assert len(world.puts()) < 60
     check_loud(world, ending)
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 @pytest.mark.slow_after(1)
@@ -58,12 +58,12 @@ def test_results_that_can_never_be_written_are_refused_before_the_first_request(
             results.parent.mkdir()
             read_only(results.parent, monkeypatch)
     before = sorted(world.folder.rglob("*"))
-    ending = world.run(*CREW, "--results", str(results))
+    ending = world.run(*CONCURRENCY, "--results", str(results))
     assert ending.exit_code == 2
     assert str(results) in ending.said or str(results.parent) in ending.said
     assert sorted(world.folder.rglob("*")) == before
     assert not world.sandbox.requests
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 def read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import loader
 from loader.journal import Lock
 from tests.faults.conftest import MakeWorld
 from tests.faults.disk import check_goes_on
-from tests.faults.test_answers import CREW
+from tests.faults.test_answers import CONCURRENCY
 from tests.faults.world import World, once, pairs
 
 ROWS = 20
@@ -26,9 +26,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def unfinished(make_world: MakeWorld) -> World:
     """Return a world whose load has gone half way."""
     world = make_world(ROWS)
-    ending = world.run(*CREW, "--limit", "10")
-    assert ending.exit_code == 0
-    world.check(ending, complete=False)
+    world.load(*CONCURRENCY, "--limit", "10", complete=False)
     return world
 
 
@@ -59,7 +57,7 @@ def test_an_input_that_changed_is_refused(make_world: MakeWorld, change: str) ->
     path.write_text("\n".join(CHANGES[change](before)) + "\n", "utf-8")
     os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     files, requests = files_of(world.folder), len(world.sandbox.requests)
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 2
     assert ending.said.count("\n") == 1
     assert (
@@ -70,7 +68,7 @@ def test_an_input_that_changed_is_refused(make_world: MakeWorld, change: str) ->
     assert files_of(world.folder) == files
     assert len(world.sandbox.requests) == requests
     world.write_input(world.wanted)
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 def test_the_changed_one_of_several_inputs_is_named(make_world: MakeWorld) -> None:
@@ -122,9 +120,7 @@ def test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was(make_world: 
     """Item 63: everything was read before the first request; what happens to the file then makes no difference."""
     world = make_world(40, latency="10ms")
     with once(lambda: len(world.puts()) >= 5, lambda: HARMS[harm](world.folder / "load.csv")):
-        ending = world.run(*CREW)
-    assert ending.exit_code == 0, ending.said
-    world.check(ending)
+        world.load(*CONCURRENCY)
 
 
 @pytest.mark.slow_after(1)
@@ -143,7 +139,7 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
         return true(self, batch)
 
     monkeypatch.setattr(RecordJudge, "chunks", chunk)
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 2, ending.said
     assert ending.said.count("\n") == 1
     assert "load.csv" in ending.said
@@ -151,7 +147,7 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
     assert set(files_of(world.folder)) <= {"load.csv"}
     monkeypatch.undo()
     world.write_input(world.wanted)
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 # --- outputs
@@ -159,27 +155,25 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
 
 def test_results_of_another_load_are_not_overwritten(make_world: MakeWorld) -> None:
     """Item 57: of nobody: refused. Of an unfinished load: refused. Of a finished one: set aside, none is lost."""
-    worker_count = (*CREW, "--existing", "replace", "--unread")
+    options = (*CONCURRENCY, "--existing", "replace", "--unread")
     world = make_world(ROWS)
     results = world.folder / "load.results.csv"
     results.write_text("precious\n")
-    assert world.run(*worker_count).exit_code == 2
+    assert world.run(*options).exit_code == 2
     assert results.read_text() == "precious\n"
     results.unlink()
-    assert world.run(*worker_count, "--limit", "10").exit_code == 0
+    assert world.run(*options, "--limit", "10").exit_code == 0
     half = results.read_bytes()
     world.write_input([("7", "8")])
-    assert world.run(*worker_count).exit_code == 2
+    assert world.run(*options).exit_code == 2
     assert results.read_bytes() == half
     world.write_input(world.wanted)
-    check_goes_on(world, *worker_count)
+    check_goes_on(world, *options)
     whole = results.read_bytes()
     world.wanted = [*world.wanted, ("7", "8")]
     world.write_input(world.wanted)
-    ending = world.run(*worker_count)
-    assert ending.exit_code == 0
+    world.load(*options)
     assert [path.read_bytes() for path in world.folder.glob("load.2*.results.csv")] == [whole]
-    world.check(ending)
 
 
 # --- two at once
@@ -189,18 +183,18 @@ def test_two_loads_on_the_same_results_do_not_meet(make_world: MakeWorld) -> Non
     """Item 58: the second is refused with the first one's process id; the first is not disturbed."""
     world = make_world(ROWS)
     with Lock(world.folder / "load.journal"):
-        ending = world.run(*CREW)
+        ending = world.run(*CONCURRENCY)
         assert ending.exit_code == 2
         assert f"process {os.getpid()} is working on these files" in ending.said
         assert not world.sandbox.requests
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 def test_a_lock_of_a_killed_load_locks_nothing(make_world: MakeWorld) -> None:
     """Item 58: its file may stay; what counts went with the process."""
     world = make_world(ROWS)
     (world.folder / "load.journal-lock").write_text("1")
-    check_goes_on(world, *CREW)
+    check_goes_on(world, *CONCURRENCY)
 
 
 @pytest.mark.slow
@@ -220,12 +214,11 @@ def test_two_loads_share_a_token_that_neither_knows_the_other_uses(make_world: M
         )  # fmt: skip
 
     with once(lambda: len(world.puts()) >= 5, load_the_other):
-        ending = world.run(*CREW)
+        ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0, ending.said
     assert reports[0].exit_code == 0
     assert world.sandbox.rate_limited > 0
     world.wanted = pairs(120)
-    there = {(contact[1], company[1]) for contact, company in world.sandbox.portal.pairs()}
-    assert there == set(world.wanted)
+    assert world.there() == set(world.wanted)
     world.check_traffic()
     world.check_secrets()

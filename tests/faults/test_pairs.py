@@ -10,7 +10,7 @@ from tests.faults.world import Pair, World, pairs
 
 pytestmark = pytest.mark.usefixtures("hurry")
 
-CREW = ("--concurrency", "4")
+CONCURRENCY = ("--concurrency", "4")
 
 LABELS: dict[str, Any] = {
     "labels": [
@@ -48,25 +48,21 @@ def test_two_labels_of_one_pair_both_survive_every_fault(make_world: MakeWorld) 
     first = [(*pair, "Decision maker") for pair in wanted]
     second = [(*pair, "Sponsor") for pair in reversed(wanted)]
     write_labelled(world, first + second)
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0, ending.said
+    ending = world.load(*CONCURRENCY)
     assert ending.summary["pairs"] == len(wanted)
     assert all(types_of(world, pair) == {279, 901, 903} for pair in wanted)
     assert {(line["row"], line["label"]) for line in ending.lines} == {
         (str(row), label) for row, (_, _, label) in enumerate(first + second, start=2)
     }
-    world.check(ending)
 
 
-def test_a_repeated_row_is_sent_once_and_told_twice(make_world: MakeWorld) -> None:
+def test_a_repeated_row_is_sent_once_and_has_a_line_of_its_own(make_world: MakeWorld) -> None:
     """Item 70: duplicates share one request and its outcome, a refusal, too."""
     refused = pairs(10)[3]
     world = make_world(pairs(10) + pairs(5), faults=[{"fault": "404", "pair": list(refused)}])
-    ending = world.run(*CREW)
-    assert ending.exit_code == 1
+    ending = world.load(*CONCURRENCY, exit_code=1, failed=[refused])
     assert len(world.puts()) == 10
     assert [line["status"] for line in ending.lines if line["object_id"] == refused[0]] == ["failed", "failed"]
-    world.check(ending, failed=[refused])
 
 
 def test_labels_survive_a_stop_and_another_order(make_world: MakeWorld) -> None:
@@ -77,11 +73,7 @@ def test_labels_survive_a_stop_and_another_order(make_world: MakeWorld) -> None:
     rows += [(*pair, "Sponsor") for pair in wanted[::2]]
     rows += [(*pair, "Decision maker") for pair in wanted[1::2]]
     write_labelled(world, rows)
-    ending = world.run(*CREW)
-    assert ending.exit_code == 5
-    world.check(ending, complete=False)
+    world.load(*CONCURRENCY, exit_code=5)
     world.heal()
-    again = world.run(*CREW)
-    assert again.exit_code == 0
+    world.load(*CONCURRENCY)
     assert [types_of(world, pair) for pair in wanted] == [{279, 903}, {279, 901}] * 10
-    world.check(again)

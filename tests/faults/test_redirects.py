@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.test_answers import CREW, WORKERS, attempts, one_pair_each
+from tests.faults.test_answers import CONCURRENCY, WORKERS, attempts, one_pair_each
 from tests.faults.world import pairs
 
 STATUSES = ["301", "302", "303", "307", "308"]
@@ -50,29 +50,23 @@ def test_no_redirect_is_followed(make_world: MakeWorld) -> None:
             for kind, target in targets.items()
         ]
         world = make_world(30, faults=one_pair_each(*rules))
-        ending = world.run(*CREW)
-        assert ending.exit_code == 1, ending.said
         failed = pairs(len(rules))
+        world.load(*CONCURRENCY, exit_code=1, failed=failed)
         lines = world.lines_by_pair()
         assert [attempts(world)[pair] for pair in failed] == [1] * len(failed)
         assert [lines[pair]["http_status"] for pair in failed[:5]] == STATUSES
         assert all("127.0.0.1" in lines[pair]["error_message"] for pair in failed[:6])
         assert all("redirect" in lines[pair]["error_message"] for pair in failed)
         assert nobody_called(listener)
-    world.check(ending, failed=failed)
 
 
 def test_nothing_but_redirects_stops_the_run(make_world: MakeWorld) -> None:
     """Item 39: when the first ten answers are redirects this is not HubSpot: stop, and say what to look at."""
     with elsewhere() as listener:
         world = make_world(60, faults=[{"fault": "307", "location": address(listener)}])
-        ending = world.run(*CREW)
-        assert ending.exit_code == 3
+        ending = world.load(*CONCURRENCY, exit_code=3, failed=world.wanted)
         assert len(world.sandbox.requests) <= 10 + WORKERS + 1
         assert "--base-url" in ending.said
         assert nobody_called(listener)
-    world.check(ending, failed=world.wanted, complete=False)
     world.heal()
-    again = world.run(*CREW, "--retry-failed")
-    assert again.exit_code == 0
-    world.check(again)
+    world.load(*CONCURRENCY, "--retry-failed")

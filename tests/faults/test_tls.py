@@ -9,7 +9,7 @@ import trustme
 from tests.faults.certificates import AUTHORITY, certificate
 from tests.faults.conftest import MakeWorld
 from tests.faults.proxy import Certificate, Proxy
-from tests.faults.test_answers import CREW
+from tests.faults.test_answers import CONCURRENCY
 from tests.faults.test_connections import behind
 from tests.faults.world import once
 
@@ -34,14 +34,12 @@ def test_a_certificate_that_does_not_hold_stops_the_load(make_world: MakeWorld, 
     """Item 40: exit code 3 before anything is sent, and no option turns the check off; mended, the load goes on."""
     world = make_world(10)
     with Proxy(world.sandbox.url, certificate=WRONG[kind]) as proxy:
-        ending = behind(world, proxy).run(*CREW)
-        assert ending.exit_code == 3, ending.said
+        ending = behind(world, proxy).load(*CONCURRENCY, exit_code=3)
         assert "certificate is not valid" in ending.said
         assert ending.summary["rows"]["pending"] == 10
         assert not world.sandbox.requests
-        world.check(ending, complete=False)
         proxy.change(certificate())
-        world.goes_on_and_completes(*CREW)
+        world.goes_on_and_completes(*CONCURRENCY)
 
 
 @pytest.mark.slow
@@ -50,20 +48,16 @@ def test_a_certificate_that_changes_in_the_middle_stops_the_load(make_world: Mak
     world = make_world(60, latency="10ms")
     with Proxy(world.sandbox.url, certificate=certificate()) as proxy:
         with once(lambda: len(world.puts()) >= 10, lambda: proxy.change(WRONG["expired"])):
-            ending = behind(world, proxy).run(*CREW)
-        assert ending.exit_code == 3, ending.said
+            ending = behind(world, proxy).load(*CONCURRENCY, exit_code=3)
         assert ending.rows("failed") == set()
         assert ending.summary["rows"]["pending"] > 0
-        world.check(ending, complete=False)
         proxy.change(certificate())
-        world.goes_on_and_completes(*CREW)
+        world.goes_on_and_completes(*CONCURRENCY)
 
 
-def test_a_port_without_tls_is_told_apart(make_world: MakeWorld) -> None:
+def test_a_port_without_tls_has_a_message_of_its_own(make_world: MakeWorld) -> None:
     """Item 40: https to a port that speaks http: what to look at is named, and the token did not leave."""
     world = make_world(10)
-    ending = world.run(*CREW, HUBSPOT_BASE_URL=world.sandbox.url.replace("http:", "https:"))
-    assert ending.exit_code == 3
+    ending = world.load(*CONCURRENCY, HUBSPOT_BASE_URL=world.sandbox.url.replace("http:", "https:"), exit_code=3)
     assert "does not use encryption (TLS)" in ending.said
     assert not world.sandbox.requests
-    world.check(ending, complete=False)

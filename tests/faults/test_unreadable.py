@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.test_answers import CREW, TWO_ATTEMPTS, attempts, one_pair_each
+from tests.faults.test_answers import CONCURRENCY, TWO_ATTEMPTS, attempts, one_pair_each
 from tests.faults.world import pairs
 
 pytestmark = pytest.mark.usefixtures("hurry")
@@ -56,23 +56,19 @@ FULL_OF_ODDITIES = {
 def test_an_unreadable_success_is_asked_again(make_world: MakeWorld) -> None:
     """Items 25, 26, 27: the write may have happened; repeating it does no harm and shows."""
     world = make_world(30, faults=one_pair_each(*UNREADABLE, times=1, applied=True))
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0, ending.said
+    world.load(*CONCURRENCY)
     assert [attempts(world)[pair] for pair in pairs(len(UNREADABLE))] == [2] * len(UNREADABLE)
-    world.check(ending)
 
 
 def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) -> None:
     """Items 25, 26, 27: after the last attempt the row is reported, with the beginning of what was answered."""
     world = make_world(30, faults=one_pair_each(*UNREADABLE, applied=False))
-    ending = world.run(*CREW, *TWO_ATTEMPTS)
-    assert ending.exit_code == 1
     failed = pairs(len(UNREADABLE))
+    world.load(*CONCURRENCY, *TWO_ATTEMPTS, exit_code=1, failed=failed)
     lines = world.lines_by_pair()
     assert {lines[pair]["error_category"] for pair in failed} == {"UNREADABLE_ANSWER"}
     assert "<html>" in lines[failed[0]]["error_message"]
     assert all(lines[pair]["error_message"].isprintable() for pair in failed)
-    world.check(ending, failed=failed)
 
 
 @pytest.mark.slow_after(1)
@@ -81,13 +77,11 @@ def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) ->
 def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld, begins: int) -> None:
     """Item 25: a hotel's network answers 200 to whatever is asked: that is no success, and no row failed."""
     world = make_world(60, faults=[{"fault": "html", "range": [begins, None]}])
-    ending = world.run(*CREW, "--max-attempts", "1000")
-    assert ending.exit_code == 5, ending.said
+    ending = world.load(*CONCURRENCY, "--max-attempts", "1000", exit_code=5)
     assert "HubSpot gave no usable answer" in ending.said
     assert ending.rows("failed") == set()
     assert ending.summary["rows"]["pending"] >= 60 - begins
-    world.check(ending, complete=False)
-    world.goes_on_and_completes(*CREW)
+    world.goes_on_and_completes(*CONCURRENCY)
 
 
 @pytest.mark.slow
@@ -97,7 +91,7 @@ def test_an_endless_answer_is_cut_off(make_world: MakeWorld, kind: str, size: in
     world = make_world(10, faults=one_pair_each({"fault": kind, "size": size}, times=1))
     tracemalloc.start()
     try:
-        ending = world.run(*CREW)
+        ending = world.run(*CONCURRENCY)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -116,59 +110,47 @@ def test_an_answer_about_other_records_is_a_failure(make_world: MakeWorld) -> No
         {"fault": "201", "body": swapped},
     ]
     world = make_world(10, faults=one_pair_each(*rules))
-    ending = world.run(*CREW)
-    assert ending.exit_code == 1
+    world.load(*CONCURRENCY, exit_code=1, failed=pairs(2))
     lines = world.lines_by_pair()
     assert [attempts(world)[pair] for pair in pairs(2)] == [1, 1]
     assert "77" in lines[pairs(2)[0]]["error_message"]
     assert "1000" in lines[pairs(2)[0]]["error_message"]
-    world.check(ending, failed=pairs(2))
 
 
 def test_an_error_full_of_oddities_is_still_an_error(make_world: MakeWorld) -> None:
     """Item 27: the fields of an error may be missing, of another type, or no text at all."""
     bodies: list[Any] = [FULL_OF_ODDITIES, [], "null", "[" * 100_000, '{"message":' + "9" * 5_000 + "}", "\x00\x1b[2J"]
     world = make_world(20, faults=one_pair_each(*({"fault": "400", "body": body} for body in bodies)))
-    ending = world.run(*CREW)
-    assert ending.exit_code == 1
     failed = pairs(len(bodies))
+    world.load(*CONCURRENCY, exit_code=1, failed=failed)
     lines = world.lines_by_pair()
     assert {lines[pair]["http_status"] for pair in failed} == {"400"}
     shown = [lines[pair][name] for pair in failed for name in ("error_message", "error_category", "correlation_id")]
     assert all(text.isprintable() for text in shown)
-    world.check(ending, failed=failed)
 
 
 def test_broken_http_is_tried_again(make_world: MakeWorld) -> None:
     """Items 29, 37: a body cut short, a length beyond it, garbage for a status line, a header without end."""
     world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, times=1, applied=True))
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0
+    world.load(*CONCURRENCY)
     assert [attempts(world)[pair] for pair in pairs(len(BROKEN_HTTP))] == [2] * len(BROKEN_HTTP)
-    world.check(ending)
 
 
 @pytest.mark.slow
 def test_broken_http_is_no_verdict_of_hubspot(make_world: MakeWorld) -> None:
     """Items 29, 37: after the last attempt the line names no status, least of all a 400 that nobody sent."""
     world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, applied=False))
-    ending = world.run(*CREW, *TWO_ATTEMPTS)
-    assert ending.exit_code == 1
     failed = pairs(len(BROKEN_HTTP))
+    world.load(*CONCURRENCY, *TWO_ATTEMPTS, exit_code=1, failed=failed)
     assert {world.lines_by_pair()[pair]["http_status"] for pair in failed} == {""}
-    world.check(ending, failed=failed)
     world.heal()
-    again = world.run(*CREW, "--retry-failed")
-    assert again.exit_code == 0
-    world.check(again)
+    world.load(*CONCURRENCY, "--retry-failed")
 
 
 def test_interim_answers_are_passed_over(make_world: MakeWorld) -> None:
     """Item 38: 100, 102 and 103, alone or one after the other, are not the answer."""
     sequences = [[100], [102], [103], [100, 102, 103, 103, 100]]
     world = make_world(10, faults=one_pair_each(*({"fault": "interim", "interim": each} for each in sequences)))
-    ending = world.run(*CREW)
-    assert ending.exit_code == 0
+    ending = world.load(*CONCURRENCY)
     assert {line["http_status"] for line in ending.lines} == {"201"}
     assert set(attempts(world).values()) == {1}
-    world.check(ending)

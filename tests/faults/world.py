@@ -60,7 +60,7 @@ class Ending:
 
 
 def pairs(count: int) -> list[Pair]:
-    """Return so many distinct pairs of record ids."""
+    """Return this number of distinct pairs of record ids."""
     return [(str(1000 + number), str(500_000 + number)) for number in range(count)]
 
 
@@ -208,6 +208,24 @@ class World:
         self.said += [stream.getvalue() for stream in streams]
         return Ending(exit_code, err.getvalue(), self.summary(), self.lines())
 
+    def load(
+        self,
+        *more: str,
+        exit_code: int = 0,
+        failed: Iterable[Pair] = (),
+        complete: bool | None = None,
+        seconds: float = 60,
+        **environment: str,
+    ) -> Ending:
+        """Run the command, which must end with this exit code, and check what it left.
+
+        Unless `complete` says otherwise, nothing may be pending after exit code 0 or 1.
+        """
+        ending = self.run(*more, seconds=seconds, **environment)
+        assert ending.exit_code == exit_code, ending.said
+        self.check(ending, failed=failed, complete=exit_code < 2 if complete is None else complete)
+        return ending
+
     def end(self, command: Command, seconds: float = 60) -> Ending:
         """Wait for a command that `start` gave, and read what it left; a hang is killed and fails the test."""
         exit_code = command.wait(seconds)
@@ -247,14 +265,16 @@ class World:
         """Return the requests that a fault hit, in the order of their arrival."""
         return [request for request in self.sandbox.requests if request.fault is not None]
 
+    def there(self) -> set[Pair]:
+        """Return the pairs that the portal holds."""
+        return {(contact[1], company[1]) for contact, company in self.sandbox.portal.pairs()}
+
     def goes_on_and_completes(self, *more: str, **environment: str) -> Ending:
         """Let the faults be over: the same command sends what is left, nothing twice, and all is there."""
         self.heal()
-        settled, sent = len(self.lines_by_pair()), len(self.puts())
-        ending = self.run(*more, seconds=60, **environment)
-        assert ending.exit_code == 0, ending.said
-        assert len(self.puts()) - sent == len(set(self.wanted)) - settled
-        self.check(ending)
+        done, sent = len(self.lines_by_pair()), len(self.puts())
+        ending = self.load(*more, **environment)
+        assert len(self.puts()) - sent == len(set(self.wanted)) - done
         return ending
 
     # --- the check
@@ -287,7 +307,7 @@ class World:
 
     def check_portal(self, ending: Ending, failed: set[Pair], *, complete: bool) -> None:
         """The portal holds what was recorded as created, and nothing that the input does not ask for."""
-        there = {(contact[1], company[1]) for contact, company in self.sandbox.portal.pairs()}
+        there = self.there()
         done = ending.rows("created") | ending.rows("unchanged")
         assert done <= there, "a row is recorded as done, and HubSpot does not have it"
         assert there <= set(self.wanted), "HubSpot holds a pair that the input does not ask for"

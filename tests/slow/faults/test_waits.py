@@ -4,7 +4,7 @@ import time
 from email.utils import formatdate
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.test_authentication import CREW, KEPT, OAUTH, PORTAL, TOKEN, WORKERS, refreshes
+from tests.faults.test_authentication import CONCURRENCY, KEPT, OAUTH, PORTAL, TOKEN, WORKERS, refreshes
 from tests.faults.test_limits import DAY
 
 
@@ -14,7 +14,7 @@ def test_retry_after_can_be_a_date(make_world: MakeWorld) -> None:
     retry_after = formatdate(moment, usegmt=True)
     faults = [{"fault": "429", "method": "PUT", "nth": 5, "retry_after": retry_after}]
     world = make_world(30, faults=faults, latency="50ms")
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0
     until = moment - (time.time() - time.monotonic()) - 0.05
     early = [request for request in world.puts() if world.struck()[0].time < request.time < until]
@@ -26,7 +26,7 @@ def test_retry_after_can_be_a_date(make_world: MakeWorld) -> None:
 def test_a_lock_is_given_its_two_seconds(make_world: MakeWorld) -> None:
     """Item 8: a locked record is asked again after two seconds at least, and the others do not wait for it."""
     world = make_world(20, faults=[{"fault": "423", "pair": [1000, 500_000], "times": 1}])
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0
     first, second = [request.time for request in world.puts() if "/1000/" in request.path]
     assert second - first >= 2
@@ -55,7 +55,7 @@ def test_a_retry_after_that_means_nothing_is_ignored(make_world: MakeWorld) -> N
     ]
     world = make_world(20, faults=rules)
     began = time.monotonic()
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0, ending.said
     assert time.monotonic() - began < 15
     assert ending.summary["requests"]["rate_limited"] == len(nonsense)
@@ -69,12 +69,12 @@ def test_a_token_endpoint_that_stays_down_fails_no_row(make_world: MakeWorld) ->
         {"fault": "503", "path": TOKEN, "range": [2, None]},
     ]
     world = make_world(20, portal=KEPT, variables=OAUTH, faults=faults)
-    ending = world.run(*CREW, "--max-attempts", "1", "--max-duration", "2s")
+    ending = world.run(*CONCURRENCY, "--max-attempts", "1", "--max-duration", "2s")
     assert ending.exit_code == 5
     assert ending.rows("failed") == set()
     assert 3 <= refreshes(world) <= 12
     world.check(ending, complete=False)
-    world.goes_on_and_completes(*CREW)
+    world.goes_on_and_completes(*CONCURRENCY)
 
 
 def test_a_refresh_that_fails_is_tried_again(make_world: MakeWorld) -> None:
@@ -86,7 +86,7 @@ def test_a_refresh_that_fails_is_tried_again(make_world: MakeWorld) -> None:
         {"fault": "html", "path": TOKEN, "nth": 4},
     ]
     world = make_world(20, portal=PORTAL, variables=OAUTH, faults=faults)
-    ending = world.run(*CREW, "--timeout", "0.4", "--max-attempts", "1")
+    ending = world.run(*CONCURRENCY, "--timeout", "0.4", "--max-attempts", "1")
     assert ending.exit_code == 0, ending.said
     assert refreshes(world) == 5
     world.check(ending)
