@@ -55,7 +55,7 @@ def test_a_certificate_that_changes_in_the_middle_stops_the_load(make_world: Mak
         world.goes_on_and_completes(*CONCURRENCY)
 
 
-def test_a_port_without_tls_has_a_message_of_its_own(make_world: MakeWorld) -> None:
+def test_a_port_without_tls_is_told_apart(make_world: MakeWorld) -> None:
     """Item 40: https to a port that speaks http: what to look at is named, and the token did not leave."""
     world = make_world(10)
     ending = world.load(*CONCURRENCY, HUBSPOT_BASE_URL=world.sandbox.url.replace("http:", "https:"), exit_code=3)
