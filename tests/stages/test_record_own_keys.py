@@ -1,12 +1,11 @@
 """Own keys are staged as numbers that nothing can take for an id, and every value stays the text that it is."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from loader.journal import Journal, Lookups
+from loader.journal import Journal
 from loader.model import FoundRecord, Question
 from loader.planning.own_keys import asked_as
 from loader.planning.staging import Staging
@@ -14,7 +13,7 @@ from tests.rows import Link
 from tests.stages.fake_portal import row_kind
 from tests.stages.staged import HEADER, chunk, claim, group
 
-EMAIL, DOMAIN = Question("0-1", "email"), Question("0-2", "domain")
+EMAIL = Question("0-1", "email")
 LIKE_NUMBERS = ["00123", "123", "1e2", "100", "1E2", " 7", "7", "0x10", "9223372036854775808"]
 
 
@@ -47,17 +46,6 @@ def test_values_like_numbers_are_never_numbers(staging: Staging) -> None:
     assert staging.journal.figures().pairs == len(LIKE_NUMBERS)
 
 
-def test_without_answers_rows_are_grouped_by_their_values(staging: Staging) -> None:
-    """A plan without a token: values of one spelling are one record, and no value meets an id."""
-    begin(staging, "email", None)
-    staging.append(chunk([Link(2, 0, "a@x", "1", row_kind()), Link(3, 0, "a@x", "1", row_kind())]))
-    begin(staging, None, None)
-    staging.append(chunk([Link(2, 0, "1", "1", row_kind())]))
-    staging.keys.questions({1: ("0-1", "0-2")}, asked_as)
-    group(staging)
-    assert staging.journal.figures().pairs == 2
-
-
 def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> None:
     """The same text under two properties is two questions, and may be two records."""
     other = Question("0-1", "external_id")
@@ -70,21 +58,3 @@ def test_each_input_has_its_own_property(staging: Staging, tmp_path: Path) -> No
     staging.keys.answer(other, [("x", FoundRecord("6", "", ""))])
     group(staging)
     assert pairs(staging, tmp_path) == [("5", "1", 1), ("6", "1", 1)]
-
-
-def test_answers_are_on_disk_as_they_come(tmp_path: Path) -> None:
-    """Whoever opens the file next with the same identity asks only for the rest; with another one, for all."""
-    path = tmp_path / "r.journal-lookups"
-    pages = [["a", "b"], ["c"]]
-    with Lookups(path, {"inputs": ["sha"]}) as lookups:
-        assert list(lookups.unknown(EMAIL, pages)) == ["a", "b", "c"]
-        lookups.save(EMAIL, {"a": FoundRecord("1", "", ""), "c": FoundRecord("", "RECORD_NOT_FOUND", "no")})
-        with sqlite3.connect(path) as other:
-            assert other.execute("SELECT count(*) FROM answers").fetchone() == (2,)
-        other.close()
-    with Lookups(path, {"inputs": ["sha"]}) as lookups:
-        assert list(lookups.unknown(EMAIL, pages)) == ["b"]
-        assert list(lookups.unknown(DOMAIN, pages)) == ["a", "b", "c"]
-        assert lookups.counts(EMAIL) == (2, 1)
-    with Lookups(path, {"inputs": ["other"]}) as lookups:
-        assert list(lookups.unknown(EMAIL, pages)) == ["a", "b", "c"]

@@ -53,26 +53,6 @@ def numbers(found: CreatedPairs) -> tuple[list[int], list[int], list[int], bool]
 # --- the request
 
 
-@pytest.mark.parametrize(
-    ("version", "path"),
-    [
-        ("v4", "/crm/v4/associations/0-1/0-2/batch/create"),
-        ("2026-09", "/crm/associations/2026-09/0-1/0-2/batch/create"),
-    ],
-)
-def test_all_types_of_a_pair_are_one_input(version: str, path: str) -> None:
-    request = api.create(pairs_of([pair(1, 11, 21, PLAIN, BOSS), pair(2, 12, 22)]), version)
-    assert (request.method, request.path) == ("POST", path)
-    plain = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
-    boss = {"associationCategory": "USER_DEFINED", "associationTypeId": 7}
-    assert json.loads(request.body or b"") == {
-        "inputs": [
-            {"from": {"id": "11"}, "to": {"id": "21"}, "types": [plain, boss]},
-            {"from": {"id": "12"}, "to": {"id": "22"}, "types": [plain]},
-        ]
-    }
-
-
 @pytest.mark.parametrize("number", [0, -1])
 def test_what_is_no_record_id_never_gets_through(number: int) -> None:
     with pytest.raises(ValueError, match="not a record id"):

@@ -445,20 +445,6 @@ def test_requests_that_read_are_full_although_several_tasks_take_pairs_out_of_lo
     assert run(scenario) == ([500, 1000, 1000], [500, 1000, 1000])
 
 
-@pytest.mark.parametrize(("capacity", "in_row_order"), [(1, True), (2000, False)])
-def test_only_puts_want_the_pairs_of_a_record_apart(capacity: int, in_row_order: bool) -> None:
-    """HubSpot locks a record while it is written to; a batch writes all of a record's pairs at once."""
-    work = Work([straight(pair(1))], capacity=capacity)
-    sent_of(work)
-    assert work.ledger.in_row_order is in_row_order
-
-
-def test_each_request_has_one_direction() -> None:
-    back = Pair(7, COMPANIES, "9", CONTACTS, "70", (PLAIN_BACK,), 1)
-    work = Work([Lot(own=pairs_of([pair(1), pair(2)]), other=pairs_of([back], BACKWARD), inverse={})], capacity=8)
-    assert [[each.pair_id for each in one] for one in sent_of(work)] == [[1, 2], [7]]
-
-
 @dataclass
 class EndlessJournal:
     """Gives out lots of one pair without an end; counts them."""

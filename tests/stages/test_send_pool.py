@@ -18,7 +18,7 @@ from loader.send.replies import Reply
 from loader.settings import Rate
 from tests.stages.columns import pairs_of
 from tests.stages.fake_time import run
-from tests.stages.scripted_server import Script, Server, answer, in_turn, make
+from tests.stages.scripted_server import Script, Server, in_turn, make
 
 NOW = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
 CREATED = Reply(201, {}, b"")
@@ -132,20 +132,6 @@ def test_whenever_a_stop_comes_each_request_that_left_has_its_outcome(moment: fl
 
     work = run(scenario)
     assert len(work.server.sent) == len(work.ledger.outcomes) < 50
-
-
-def test_a_stop_in_a_long_wait_is_obeyed_at_once() -> None:
-    """A pause of ten minutes, a backoff, a claim: none of them keeps the run."""
-
-    async def scenario() -> float:
-        work = Work(in_turn(then=answer(429, retry_after="600")))
-        loop = asyncio.get_running_loop()
-        loop.call_later(30, work.pool.stop, Interrupted(2))
-        begin = loop.time()
-        assert isinstance(await work.run(), Interrupted)
-        return loop.time() - begin
-
-    assert run(scenario) < 30.1
 
 
 def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> None:

@@ -1,27 +1,19 @@
 """What records are associated with now: answers as tables, pages, refusals, and a real sandbox."""
 
 import json
-import random
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pytest
 
-from loader.errors import ConnectionFault, Refused, ServerFault, Unauthorized
+from loader.errors import ConnectionFault, Refused, ServerFault
 from loader.model import AssociationType
-from loader.sandbox import Sandbox
 from loader.send import api
-from loader.send.auth import credential
-from loader.send.gateway import Gateway, Surroundings
-from loader.send.limiter import Limiter
 from loader.send.links import Page, associated
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import Reply
-from loader.send.transport import Transport
-from loader.settings import Rate, Secret
 from tests.stages.columns import by_record, found_in
-from tests.stages.fake_time import clock, run
+from tests.stages.fake_time import run
 from tests.stages.scripted_server import Script, Server, amid_others, answer, in_turn, make
 
 UNLABELLED = AssociationType("HUBSPOT_DEFINED", 279)
@@ -269,40 +261,3 @@ def test_pages_that_lead_nowhere_make_a_record_unreadable(page: str) -> None:
     assert reading.unreadable[1].category == "ENDLESS_PAGES"
     assert len(requests) <= 3
     assert not reading.of(1)
-
-
-def test_a_refused_token_ends_the_run() -> None:
-    with pytest.raises(Unauthorized):
-        reading_of(["1"], in_turn(answer(401)))
-
-
-# --- the sandbox
-
-
-def gateway_to(transport: Transport, version: str) -> Gateway:
-    limiter = Limiter(Rate(1000, 1), clock=clock, follow=False)
-    around = Surroundings(clock, lambda: datetime.now(UTC), random.Random(0).uniform)
-    return Gateway(transport, limiter, credential(Secret("any"), version), around, version=version, max_attempts=2)
-
-
-@pytest.mark.parametrize("ids", ["text", "number"])
-@pytest.mark.parametrize("none", ["absent", "error"])
-@pytest.mark.parametrize("version", ["v4", "2026-03"])
-async def test_the_sandbox_is_read_as_it_is(version: str, none: str, ids: str) -> None:
-    """Both ways of saying that a record has nothing, small pages, either end of a pair."""
-    there = [
-        {"from_type": "contacts", "from_id": "101", "to_type": "companies", "to_id": str(200 + number)}
-        for number in range(7)
-    ]
-    settings: dict[str, Any] = {"no_associations": none, "ids": ids, "page_size": 3}
-    async with (
-        Sandbox({"associations": there}, **settings) as sandbox,
-        Transport(sandbox.url, timeout=5, connections=2, user_agent="test") as transport,
-    ):
-        current = CurrentAssociations(gateway_to(transport, version))
-        forward = await current.read(DIRECTION, [101, 102])
-        backward = await current.read(("0-2", "0-1"), [203])
-    expected = {"101": {str(200 + number): frozenset({UNLABELLED}) for number in range(7)}, "102": {}}
-    assert (found_in(forward, expected), forward.unreadable) == (expected, {})
-    assert found_in(backward, ["203"]) == {"203": {"101": frozenset({AssociationType("HUBSPOT_DEFINED", 280)})}}
-    assert sandbox.count("POST", "batch/read") == 4

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from loader.errors import ConnectionFault, Unauthorized
 from loader.model import AssociationType, Outcome, Pair, Types
 from loader.send import api
 from loader.send.replies import Reply
@@ -161,16 +160,6 @@ def test_a_hundred_from_records_are_one_request() -> None:
     assert all(len(each["to"]) == 2 for body in bodies for each in body["inputs"])
 
 
-def test_pairs_are_taken_away_from_the_end_that_has_fewer_records() -> None:
-    """A pair that is gone is gone from both ends: 900 contacts of one company are one request."""
-    pairs = [pair(n, n, 7, {PLAIN}, None) for n in range(1, 901)]
-    undone, (body,) = undone_by(pairs)
-    assert Counter(undone.statuses().values()) == {"removed": 900}
-    assert body["path"] == "/crm/v4/associations/0-2/0-1/batch/archive"
-    (one,) = body["inputs"]
-    assert (one["from"], len(one["to"])) == ({"id": "7"}, 900)
-
-
 @pytest.mark.parametrize(
     "refuse",
     [None, answer(200, {"errors": [{"message": "bad", "category": "VALIDATION_ERROR"}]})],
@@ -186,16 +175,6 @@ def test_a_refused_request_is_halved_until_the_bad_pair_is_found(refuse: Any) ->
     ]
     assert Counter(undone.statuses().values()) == {"removed": 63, "failed": 1}
     assert len(bodies) == 13
-
-
-def test_a_request_without_an_answer_fails_its_pairs_and_a_refused_token_ends_the_run() -> None:
-    """Whether it took effect is not known: they are looked at again by the next undo."""
-    pairs = [pair(n, n, 1000 + n, {BOSS}, frozenset({PLAIN})) for n in (1, 2)]
-    undone, bodies = undone_by(pairs, bad={"1"}, refuse=ConnectionFault("reset", category="CONNECTION"))
-    assert undone.statuses() == {1: "failed", 2: "failed"}
-    assert len(bodies) == 2
-    with pytest.raises(Unauthorized):
-        undone_by(pairs, bad={"1"}, refuse=answer(401))
 
 
 def test_what_an_earlier_undo_was_at_and_is_gone_was_removed_by_it() -> None:
