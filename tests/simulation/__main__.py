@@ -6,13 +6,12 @@ are to have nothing else.
 
 import sys
 
+from tests.simulation.check import DRAW
 from tests.simulation.invariants import broken
-from tests.simulation.setting import drawn, drawn_mirror, drawn_removal
 from tests.simulation.world import World
 
-kinds = {"removal": drawn_removal, "mirror": drawn_mirror}
-draw = kinds.get(sys.argv[1], drawn)
-for number in map(int, sys.argv[1 + (draw is not drawn) :]):
-    world = World(draw(number)).live()
+kind = sys.argv[1] if sys.argv[1] in DRAW else "load"
+for number in map(int, sys.argv[1 + (sys.argv[1] in DRAW) :]):
+    world = World(DRAW[kind](number)).live()
     print("\n".join(world.trace))
     print(f"seed {number}: {broken(world) or 'every invariant holds'}")

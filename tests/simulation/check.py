@@ -4,6 +4,9 @@ from tests.simulation.invariants import broken
 from tests.simulation.setting import Setting, drawn, drawn_mirror, drawn_removal
 from tests.simulation.world import World
 
+DRAW = {"load": drawn, "removal": drawn_removal, "mirror": drawn_mirror}
+"""How the world of a seed is drawn, by what happens to its inputs: they are loaded, taken off, or mirrored."""
+
 
 def hold(setting: Setting) -> World:
     """Live a world and hold every invariant against it; a failure says which seed it was and how to see it again."""
@@ -17,28 +20,10 @@ def hold(setting: Setting) -> World:
     return world
 
 
-def hold_removal(seed: int) -> World:
-    """Do so with the world of a seed in which the inputs are taken off, and put back in the end."""
-    try:
-        return hold(drawn_removal(seed))
-    except BaseException as error:
-        error.add_note(f"in the simulation's seed {seed}, as a removal")
-        raise
-
-
-def hold_mirror(seed: int) -> World:
-    """Do so with the world of a seed in which the inputs are a mirror's."""
-    try:
-        return hold(drawn_mirror(seed))
-    except BaseException as error:
-        error.add_note(f"in the simulation's seed {seed}, as a mirror")
-        raise
-
-
-def hold_seed(seed: int) -> World:
+def hold_seed(seed: int, kind: str = "load") -> World:
     """Do so with the world of a seed; what goes wrong otherwise names the seed, too."""
     try:
-        return hold(drawn(seed))
+        return hold(DRAW[kind](seed))
     except BaseException as error:
-        error.add_note(f"in the simulation's seed {seed}")
+        error.add_note(f"in the simulation's seed {seed}, {kind}")
         raise

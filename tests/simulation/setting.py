@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from loader.settings import Rate, SendSettings
@@ -89,14 +90,7 @@ def drawn_removal(seed: int) -> Setting:
     setting.inputs = draw(random.Random(f"inputs {seed}"), removes=True, whole_pair=setting.whole_pair)
     pairs = list(setting.inputs.asked())
     setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
-    records = [pair[1] for pair in pairs]
-    others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
-    others = [pair for pair in others if pair not in pairs and pair[0] < pair[1]]
-    setting.foreign |= {
-        pair: frozenset(drawn_kind(chance, pair) for _ in range(chance.choice([1, 1, 2, 3])))
-        for pair in pairs + others
-        if chance.random() < 0.7 and setting.rules.merged.keys().isdisjoint(pair)
-    }
+    _add_foreign(chance, setting, pairs + [pair for pair in _others(chance, pairs) if pair not in pairs])
     return setting
 
 
@@ -109,15 +103,24 @@ def drawn_mirror(seed: int) -> Setting:
     setting.rules.blind -= setting.inputs.directions()
     pairs = list(setting.inputs.asked())
     setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
+    _add_foreign(chance, setting, dict.fromkeys(pairs + _others(chance, pairs)))
+    return setting
+
+
+def _others(chance: random.Random, pairs: list[Pair]) -> list[Pair]:
+    """Return pairs of the same records, but of others of them than the inputs name."""
     records = [pair[1] for pair in pairs]
     others = [(first, other) for first, second in pairs if (other := chance.choice(records))[0] == second[0]]
-    others = [pair for pair in others if pair[0] < pair[1]]
+    return [pair for pair in others if pair[0] < pair[1]]
+
+
+def _add_foreign(chance: random.Random, setting: Setting, pairs: Iterable[Pair]) -> None:
+    """Give some of the pairs types that somebody else has set."""
     setting.foreign |= {
         pair: frozenset(drawn_kind(chance, pair) for _ in range(chance.choice([1, 1, 2, 3])))
-        for pair in dict.fromkeys(pairs + others)
+        for pair in pairs
         if chance.random() < 0.7 and setting.rules.merged.keys().isdisjoint(pair)
     }
-    return setting
 
 
 def drawn_send(chance: random.Random) -> SendSettings:

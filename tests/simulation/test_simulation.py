@@ -6,7 +6,7 @@ More seeds are in `make test-slow` and `make test-long`; those by themselves her
 
 import pytest
 
-from tests.simulation.check import hold_mirror, hold_removal, hold_seed
+from tests.simulation.check import hold_seed
 from tests.simulation.setting import drawn
 from tests.simulation.world import World
 
@@ -21,14 +21,14 @@ def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) 
 @pytest.mark.parametrize("seed", [*range(4), 3654])
 def test_nothing_out_of_scope_changes_whatever_befalls_a_removal(seed: int) -> None:
     """And each row has its true outcome, and an undo puts back all of it."""
-    hold_removal(seed)
+    hold_seed(seed, "removal")
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", [*range(4), 4199])
 def test_nothing_out_of_scope_changes_whatever_befalls_a_mirror(seed: int) -> None:
     """And nothing in scope stays that no row asks for."""
-    hold_mirror(seed)
+    hold_seed(seed, "mirror")
 
 
 @pytest.mark.slow
