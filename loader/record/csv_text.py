@@ -107,7 +107,8 @@ def csv_texts(journal: Journal, view: str, after: int) -> Iterator[tuple[int, by
 
 def _block_text(block: LineBlock) -> bytes:
     shared = _encoded(csv_lines(map(_form, block.shared), {_OWN}))
-    return numbered([line.split(b"\0") for line in shared.splitlines(keepends=True)], block.which, block.own_cells())
+    forms = [line.split(b"\0") for line in shared.splitlines(keepends=True)]
+    return numbered(forms, block.which, block.own_cells(), least=0)  # What a mirror takes off has row 0.
 
 
 def _encoded(text: str) -> bytes:
