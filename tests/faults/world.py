@@ -273,8 +273,10 @@ class World:
         """Let the faults be over: the same command sends what is left, nothing twice, and all is there."""
         self.heal()
         done, sent = len(self.lines_by_pair()), len(self.puts())
-        ending = self.load(*more, **environment)
+        ending = self.run(*more, seconds=60, **environment)
+        assert ending.exit_code == 0, ending.said
         assert len(self.puts()) - sent == len(set(self.wanted)) - done
+        self.check(ending)
         return ending
 
     # --- the check
