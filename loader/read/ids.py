@@ -159,14 +159,19 @@ def judge(cell: str, option: str = "--from-id-property") -> Judged:
         if found is None:
             return _of_address(bare, cell) or _no_id(bare, cell, option)
     digits, zeros = found.groups()
-    if len(digits) == 19 and int(digits) > LARGEST:
-        return refused("ID_TOO_LARGE", f"{show(cell)} is larger than any record id can be")
     if zeros is not None:
-        if len(digits) > 15 and int(digits) > EXACT_DOUBLE:
+        if EXACT_DOUBLE < int(digits) <= LARGEST:
             why = f"{show(cell)} was written from a number that cannot hold all its digits; export it as text"
             return refused("DIGITS_LOST", why)
         repair = repair or "ended in .0; read without it"
-    return Judged(digits, repair)
+    return _of_digits(digits, cell, "is", repair)
+
+
+def _of_digits(digits: str, cell: str, is_or_holds: str, repair: str, address: str = "") -> Judged:
+    """Judge the digits of an id, wherever in the cell they were found: they begin with no zero, and are not plain."""
+    if int(digits) > LARGEST:
+        return refused("ID_TOO_LARGE", f"{show(cell)} {is_or_holds} larger than any record id can be")
+    return Judged(digits, repair, address)
 
 
 def _of_address(bare: str, cell: str) -> Judged | None:
@@ -175,10 +180,9 @@ def _of_address(bare: str, cell: str) -> Judged | None:
     if found is None:
         return None
     portal_id, type_id, name, digits = found.groups()
-    if int(digits) > LARGEST:
-        return refused("ID_TOO_LARGE", f"{show(cell)} holds an id larger than any record id can be")
     object_type = type_id or TYPE_IDS[name.lower()]
-    return Judged(digits, "came from a record's address in HubSpot", address=f"{portal_id}/{object_type}")
+    came_from = "came from a record's address in HubSpot"
+    return _of_digits(digits, cell, "holds an id", came_from, f"{portal_id}/{object_type}")
 
 
 def judge_value(cell: str) -> Judged:
