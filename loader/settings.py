@@ -173,7 +173,7 @@ class Budget:
 class SendSettings:
     """How requests are made.
 
-    `method` is how pairs are sent: `put`, one in a request, `batch`, 2,000, or `auto`, by how many they are; `archive`
+    `method` is how pairs are sent: `put`, one in a request, `batch`, many, or `auto`, by how many they are; `archive`
     takes them off. `existing` says what happens to labels that a pair already has. `merge` keeps them. `replace` takes
     them off, and reads them first unless `unread`. `mirror` keeps them on the pairs of the file, and takes everything
     else off the file's records: associations of the types that some row asks for, or of all types with

@@ -39,7 +39,7 @@ def surroundings() -> Surroundings:
 
 
 MOST_BATCHES = 8
-"""Requests of up to 2,000 pairs at once: they lie in memory, and eight are many times what 190 per 10 s let through."""
+"""Requests of many pairs at once: they lie in memory, and eight are many times what 190 per 10 s let through."""
 
 
 def batch_workers(settings: Settings) -> int:

@@ -34,7 +34,7 @@ _Change = tuple[Ends, TypeSet]
 
 
 def create(simulation: Simulation, call: Call) -> Answer:
-    """Sets the labels of up to 2,000 pairs: 201, or 207 with errors (documented for every version)."""
+    """Sets the labels of up to `MAX_WRITES` pairs: 201, or 207 with errors (documented for every version)."""
     portal = simulation.portal
     append = simulation.behaviour.semantics == "append"
     changes, errors = _checked(simulation, _labelled(simulation, call, MAX_WRITES))
@@ -56,7 +56,7 @@ def create_default(simulation: Simulation, call: Call) -> Answer:
 
 
 def read(simulation: Simulation, call: Call) -> Answer:
-    """The associations of up to 1,000 records, a page of each."""
+    """The associations of up to `MAX_READS` records, a page of each."""
     source, target = _types(simulation, call, write=False)
     behaviour = simulation.behaviour
     results: list[Json] = []
@@ -103,7 +103,7 @@ def archive(simulation: Simulation, call: Call) -> Answer:
 
 
 def archive_labels(simulation: Simulation, call: Call) -> Answer:
-    """Takes labels off up to 100 pairs (documented for 2026-09); the unlabelled type takes everything with it."""
+    """Takes labels off up to `MAX_ARCHIVED_LABELS` pairs; the unlabelled type takes everything with it."""
     changes, errors = _checked(simulation, _labelled(simulation, call, MAX_ARCHIVED_LABELS), adds=False)
     for ends, types in changes:
         simulation.portal.dissociate(*ends.key, types)
