@@ -475,14 +475,14 @@ class Result(NamedTuple):
     """
 
     status: str
-    http_status: int | None
-    created_resource_id: str
-    labels: tuple[str, ...]
-    error_category: str
-    error_message: str
-    correlation_id: str
-    attempts: int
-    finished_at: str
+    http_status: int | None = None
+    created_resource_id: str = ""
+    labels: tuple[str, ...] = ()
+    error_category: str = ""
+    error_message: str = ""
+    correlation_id: str = ""
+    attempts: int = 0
+    finished_at: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,9 +9,8 @@ import numpy as np
 from loader.columns import Ids
 from loader.errors import RecordMerged
 from loader.journal.scope import ScopeTypes, Surplus, UnreadScope
-from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outcome, Types
+from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Outcome, Result, Types
 from loader.send.judging import renamed
-from loader.send.outcomes import plain
 from loader.send.reading import CurrentAssociations
 
 Label = tuple[Direction, AssociationType]
@@ -62,7 +61,7 @@ async def read_scope(current: CurrentAssociations, scope: UnreadScope) -> ScopeR
     complete = np.array(found.complete, np.int64)
     outcomes = []
     if len(complete):
-        result = plain("unchanged", finished_at=current.clocks.timestamp())
+        result = Result("unchanged", finished_at=current.clocks.timestamp())
         rows = int(lot.rows[complete].sum())
         outcomes = [Outcome(pair_ids=np.sort(lot.pairs[complete]), result=result, rows=rows)]
     return ScopeRead(

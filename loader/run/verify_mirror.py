@@ -8,10 +8,9 @@ import numpy as np
 from loader.columns import Flags
 from loader.journal import AsyncJournal, is_journal
 from loader.journal.scope import BesidePairs, LoadJournal, known_before
-from loader.model import Outcome
+from loader.model import Outcome, Result
 from loader.run.mirror import read_all_in_scope
 from loader.run.session import Session
-from loader.send.outcomes import plain
 from loader.send.portal import GatewayPortal
 from loader.send.reading import CurrentAssociations
 
@@ -63,7 +62,7 @@ def _outcomes(pairs: BesidePairs, exempt: Flags, load: Path, moment: str) -> lis
     ):
         numbers, rows = pairs.numbers[these], int(pairs.rows[these].sum())
         if len(numbers):
-            result = plain(SURPLUS, finished_at=moment, attempts=1)
+            result = Result(SURPLUS, finished_at=moment, attempts=1)
             result = result._replace(error_category=category, error_message=message)
             found.append(Outcome(pair_ids=numbers, result=result, rows=rows))
     return found

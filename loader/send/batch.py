@@ -1,4 +1,4 @@
-"""The action of a load by batch: up to 2,000 pairs in one request, each with all its association types."""
+"""The action of a load by batch: many pairs in one request, each with all its association types."""
 
 import asyncio
 from collections import deque
@@ -8,17 +8,17 @@ from typing import NamedTuple
 import numpy as np
 
 from loader.errors import ApiError, RecordMerged, Refused, Retryable, ServerFault
-from loader.model import Outcome, Pair, Pairs
+from loader.model import Outcome, Pair, Pairs, Result
 from loader.send import api, retry
 from loader.send.batch_replies import CreatedPairs, created_pairs
 from loader.send.gateway import Delivered, Gateway
-from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes, plain
+from loader.send.outcomes import Record, divided, failed, numbers_of, outcome, outcomes
 from loader.send.outgoing import Draft, Superseded
 from loader.send.reading import CurrentAssociations
 from loader.send.refusals import MOST_REFUSALS, after_refusal, halves
 
 PAIRS_PER_CREATE = 2000
-"""In one batch/create (guide "Associations v4")."""
+"""Pairs in one `batch/create` (guide "Associations v4"). The help of `--method` says the number, too."""
 
 LARGEST_ANSWER = 2**24
 
@@ -148,8 +148,8 @@ class Batch:
         return _Answered(created, refused, [step._replace(draft=draft, read_back=None) for draft in drafts])
 
     def _made(self, pairs: Pairs, labels: tuple[str, ...], *, status: int, attempts: int) -> list[Outcome]:
-        result = plain("created", finished_at=self._gateway.clocks.timestamp(), http_status=status, attempts=attempts)
-        result = result._replace(labels=labels)
+        moment = self._gateway.clocks.timestamp()
+        result = Result("created", http_status=status, labels=labels, attempts=attempts, finished_at=moment)
         loses = pairs.where(lambda intent: bool(intent.gone))
         replaced = outcomes(pairs.take(loses), result._replace(status="replaced"))
         return outcomes(pairs.take(~loses), result) + replaced

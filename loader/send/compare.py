@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from loader.model import WHOLE_PAIR, Direction, Outcome, Types
+from loader.model import WHOLE_PAIR, Direction, Outcome, Result, Types
 from loader.send.gateway import Gateway
 from loader.send.judging import same_types
-from loader.send.outcomes import Record, failed, outcomes, plain
+from loader.send.outcomes import Record, failed, outcomes
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations
 
@@ -49,7 +49,7 @@ class Compare:
         for places, held in same_types(pairs, *reading.held(pairs.from_ids, pairs.to_ids)):
             status = self._status(frozenset(pairs.at(places[0]).types), held, pairs.direction)
             if status == "same" or self._final:
-                result = plain(status, finished_at=moment, attempts=1)
+                result = Result(status, finished_at=moment, attempts=1)
                 labels = tuple(each.key for each in sorted(held))
                 found += outcomes(pairs.take(places), result._replace(labels=labels))
         record(found)

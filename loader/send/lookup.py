@@ -22,13 +22,14 @@ from loader.model import (
     Outcome,
     Pair,
     Pairs,
+    Result,
     Singles,
     Types,
     hides_leads,
 )
 from loader.send.clocks import Moment
 from loader.send.judging import Case, Judge, Judgement, cases, renamed
-from loader.send.outcomes import divided, failed, outcomes, plain
+from loader.send.outcomes import divided, failed, outcomes
 from loader.send.outgoing import PreparedPairs, as_wanted
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import printable
@@ -178,7 +179,7 @@ class Lookup:
                 self._record(pairs.take(case.places), "unchanged")
             elif case.judgement.refusal is not None:
                 reason, message = case.judgement.refusal
-                result = plain("rejected", finished_at=self._current.clocks.timestamp())
+                result = Result("rejected", finished_at=self._current.clocks.timestamp())
                 result = result._replace(error_category=reason, error_message=message)
                 self._ledger.record(outcomes(pairs.take(case.places), result))
             elif not self._judge.exact and case.now & case.pair.contested - frozenset(case.pair.types):
@@ -237,7 +238,7 @@ class Lookup:
         self._ledger.record(outcomes(pairs, result))
 
     def _record(self, pairs: Pairs, status: str) -> None:
-        self._ledger.record(outcomes(pairs, plain(status, finished_at=self._current.clocks.timestamp())))
+        self._ledger.record(outcomes(pairs, Result(status, finished_at=self._current.clocks.timestamp())))
 
 
 def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> PreparedPairs:

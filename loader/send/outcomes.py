@@ -17,19 +17,12 @@ def failed(error: ApiError, *, attempts: int, finished_at: str) -> Result:
     return Result(
         status="failed",
         http_status=error.status,
-        created_resource_id="",
-        labels=(),
         error_category=error.category,
         error_message=error.message,
         correlation_id=error.correlation_id,
         attempts=attempts,
         finished_at=finished_at,
     )
-
-
-def plain(status: str, *, finished_at: str, http_status: int | None = None, attempts: int = 0) -> Result:
-    """Return what a pair came to of which there is nothing else to say."""
-    return Result(status, http_status, "", (), "", "", "", attempts, finished_at)
 
 
 def written(pair: Pair) -> str:

@@ -38,8 +38,14 @@ class Put:
             result = failed(error, attempts=error.attempts, finished_at=self._finished_at())
         else:
             (resource_id, labels), status, attempts = answer
-            word = written(draft.pair)
-            result = Result(word, status, resource_id, labels, "", "", "", attempts, self._finished_at())
+            result = Result(
+                status=written(draft.pair),
+                http_status=status,
+                created_resource_id=resource_id,
+                labels=labels,
+                attempts=attempts,
+                finished_at=self._finished_at(),
+            )
         pair = draft.pair
         record([Outcome(pair_ids=draft.numbers, result=result, rows=pair.rows, unchanged=pair.unchanged)])
 

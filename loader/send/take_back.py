@@ -11,7 +11,7 @@ from loader.send.batch import Batch
 from loader.send.clocks import Moment
 from loader.send.gateway import Gateway
 from loader.send.give_back import WhileYoung
-from loader.send.outcomes import Record, failed, outcome, plain
+from loader.send.outcomes import Record, failed, outcome
 from loader.send.outgoing import Draft
 from loader.send.reading import CurrentAssociations, Reading
 from loader.send.take_off import TakeOff
@@ -253,7 +253,7 @@ class TakeBack:
         for step in left:
             number = step.pair.pair_id
             if number not in results and (number not in goes or number in taken):
-                result = plain(step.removal.status, finished_at=moment, attempts=1)
+                result = Result(step.removal.status, finished_at=moment, attempts=1)
                 category = "CHANGED_SINCE" if step.removal.status == "left" else ""
                 results[number] = result._replace(error_category=category, error_message=step.removal.why)
         return results

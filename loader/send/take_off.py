@@ -10,12 +10,12 @@ from operator import attrgetter
 
 from loader.columns import Ids
 from loader.errors import Refused, Retryable
-from loader.model import WHOLE_PAIR, Pair
+from loader.model import WHOLE_PAIR, Pair, Result
 from loader.send import api
 from loader.send.api import Request
 from loader.send.batch_replies import archived
 from loader.send.gateway import Gateway
-from loader.send.outcomes import Record, failed, numbers_of, outcome, plain
+from loader.send.outcomes import Record, failed, numbers_of, outcome
 from loader.send.outgoing import Draft, Superseded
 from loader.send.refusals import after_refusal
 
@@ -23,7 +23,7 @@ RECORDS_PER_ARCHIVE = 100
 """From records in one `batch/archive` (HubSpot's reference of version 2026-09)."""
 
 PAIRS_PER_ARCHIVE = 1000
-"""Pairs in one `batch/archive`; HubSpot names no limit for it, and takes 2,000 to create."""
+"""Pairs in one `batch/archive`; HubSpot names no limit for it, and takes more to create."""
 
 LABELLED_PER_ARCHIVE = 100
 """Inputs in one `batch/labels/archive` (HubSpot's reference of version 2026-09)."""
@@ -70,7 +70,7 @@ class TakeOff:
             result = (
                 failed(error, attempts=attempts, finished_at=moment)
                 if error
-                else plain("removed", finished_at=moment, http_status=answer.status, attempts=attempts)
+                else Result("removed", finished_at=moment, http_status=answer.status, attempts=attempts)
             )
             record([outcome(pair, result) for pair in sent])
         return [(part, attempts) for part in draft.split(numbers_of(pairs) for pairs in again if pairs)]
