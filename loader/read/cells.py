@@ -40,9 +40,9 @@ def keep(cell: str) -> str:
 
 
 def trim(cell: str) -> str:
-    """Take outer blanks (no-break ones too) and invisible characters off.
+    """Strip blanks (no-break ones too) and invisible characters.
 
-    Invisible characters within the text stay: in a label they may join an emoji or a script's letters.
+    Invisible characters within the text stay: in a label they may join the parts of an emoji or letters.
     """
     # One pass, however often blanks and invisible characters alternate.
     bare = cell.strip()
@@ -50,7 +50,7 @@ def trim(cell: str) -> str:
 
 
 def is_blank(cell: str) -> bool:
-    """Return whether nothing visible is in the cell."""
+    """Return True if the cell has nothing visible."""
     return not cell or not trim(cell)
 
 
@@ -61,14 +61,14 @@ _BARE = "".join(map(chr, INVISIBLE)) + _BLANKS + "\u2028\u2029\u202f\u205f\u3000
 
 # --- several texts in one cell
 
-# No label has these in it: the cell is damaged or hostile. It is not split, and rejected as a whole.
+# No label contains these: the cell is damaged or hostile. It is not split, and rejected as a whole.
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def listed(cell: str) -> list[str] | None:
-    """Return the texts of a JSON list, numbers digit for digit, or None if the cell is none; blank texts are dropped.
+    """Return the texts of a JSON list, numbers digit for digit, or None if it is not a list; blank texts are dropped.
 
-    A list as Python prints it, `['543', '544']`, is read, too, where only its quotes are different.
+    A list as Python prints it, `['543', '544']`, is read, too, if only its quotes differ.
 
     >>> listed('["543", 544]'), listed("['A', 'B']"), listed("[Main]")
     (['543', '544'], ['A', 'B'], None)
@@ -86,7 +86,7 @@ def listed(cell: str) -> list[str] | None:
 
 
 def split(cell: str) -> list[str]:
-    """Return the labels that a cell names, at least one: the whole cell, where it is no list.
+    """Return the labels that a cell names, at least one: the whole cell, if it is not a list.
 
     >>> split("Boss; Champion"), split('["A;B"]'), split(";")
     (['Boss', 'Champion'], ['A;B'], [';'])

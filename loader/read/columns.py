@@ -1,4 +1,4 @@
-"""Which column of a file is which field: as its header says, or `--column`; never by a guess."""
+"""Columns are assigned to fields: by their headers or `--column`, never by a guess."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -25,7 +25,7 @@ _EXAMPLES = {"object_type": "--from contacts", "to_object_type": "--to companies
 
 
 class Column(NamedTuple):
-    """One column of the file and what its header says."""
+    """One column of the file and the meaning of its header."""
 
     position: int
     header: str
@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The columns that are read: the object id's, one or more of to object ids, and the other fields' by name."""
+    """The columns that are read: one of object ids, one or more of to object ids, and other fields by name."""
 
     object_id: Column
     to: tuple[Column, ...]
@@ -52,7 +52,7 @@ class Columns(NamedTuple):
         return {name: found[name] for name in FIELDS if name in found}
 
     def notes(self) -> list[str]:
-        """Return sentences on columns recognised by a word that may mean something else in the user's table."""
+        """Return sentences about columns that were recognised by an ambiguous word."""
         usual = [
             f"{show(column.header)} as {field}"
             for field, column in self.own.items()
@@ -69,7 +69,7 @@ class Columns(NamedTuple):
 
 
 def check_fields(mapping: Mapping[str, str]) -> None:
-    """Raise UsageError where `--column` names an unknown field; a blank header means that no column is read for it."""
+    """Raise UsageError if `--column` names an unknown field; a blank header means that the field is not read."""
     for field, wanted in mapping.items():
         if not wanted and field in _REQUIRED:
             raise UsageError(f"--column {field}=: this field must have a column; write its header after the =.")
@@ -90,7 +90,7 @@ def id_columns(header: Sequence[str], settings: InputSettings) -> frozenset[int]
 
 
 def assign(name: str, header: Sequence[str], settings: InputSettings) -> Columns:
-    """Assign a column to each field; raises UsageError for a field that has two columns, or none where it needs one."""
+    """Assign a column to each field; raises UsageError for a field with two columns, or a needed field without."""
     _check_mapping(name, header, settings.columns)
     candidates = _candidates(header, settings)
     for field in _required(settings):
@@ -126,8 +126,8 @@ def _required(settings: InputSettings) -> tuple[str, ...]:
 def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, list[Column]]:
     """Return the columns that may be each field: as `--column` says, else as the header says.
 
-    A field that no header names exactly may be under one of the usual names, and its ids under the name of
-    the object type that `--from` or `--to` names. A column whose header names the field goes before these.
+    If no header names a field exactly, it may have one of the usual names, and ids may be under the name of the object
+    type of `--from` or `--to`. A column whose header names the field is preferred.
     """
     mapping = settings.columns
     named = {field: _named(header, wanted) if wanted else [] for field, wanted in mapping.items()}
@@ -152,11 +152,11 @@ def _candidates(header: Sequence[str], settings: InputSettings) -> dict[str, lis
 def _find_ends(
     found: dict[str, list[Column]], missing: set[str], free: list[tuple[int, str]], settings: InputSettings
 ) -> None:
-    """Find the ids of one end by the name of its object type, where `--from` or `--to` gives that name."""
+    """Find the id column of one end by its object type, if `--from` or `--to` gives it."""
     types = {"object_id": settings.object_type, "to_object_id": settings.to_object_type}
     is_one_type = all(types.values()) and same_type(types["object_id"] or "", types["to_object_id"] or "")
     if "to_object_id" in missing and types["to_object_id"] and not is_one_type:
-        # `Record ID - Company` is an object id by itself, and the other end beside `Record ID - Contact`.
+        # `Record ID - Company` alone is the object id; beside `Record ID - Contact` it is the other end.
         other = [each for each in found["object_id"] if same_type(each.meaning.object_type, types["to_object_id"])]
         if len(found["object_id"]) > len(other):
             found["object_id"] = [each for each in found["object_id"] if each not in other]
@@ -250,7 +250,7 @@ def _check_agrees(name: str, column: Column, field: str, option: str | None, set
 
 
 def _check_labels(name: str, columns: Columns, settings: InputSettings) -> None:
-    """A header such as `Associated Company IDs (Primary)` and a label's column are two columns for one field."""
+    """A header like `Associated Company IDs (Primary)` and a label column are two columns for one field."""
     stated = next((column for column in columns.to if column.meaning.has_type), None)
     own = columns.own.get("label") or columns.own.get("association_type_id")
     if stated is not None and own is not None and not {"label", "association_type_id"} & settings.columns.keys():

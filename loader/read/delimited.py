@@ -1,4 +1,4 @@
-"""CSV, TSV and the like: many lines are cut into cells at once where that is safe, else by the csv module.
+"""CSV, TSV and the like: many lines are split into cells at once if that is safe, else by the csv module.
 
 Not by pandas: it cannot count fields. One field more than the header on every row silently makes the first column the
 index, so that 101,201,301 becomes (201, 301), and `index_col=False` drops the extra field silently. Here every
@@ -40,7 +40,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _SAMPLE = 1 << 18
-# Characters that are cut at once: more are no faster, since they leave the processor's cache.
+# Characters that are split at once: more are not faster, because they leave the processor's cache.
 _BLOCK = 1 << 17
 _LONGEST_HEADER = 1 << 20
 _LARGEST_FIELD = 16 << 20
@@ -66,7 +66,7 @@ class Delimited(Table):
             sample = lines.readlines(_SAMPLE)
         sample[0] = sample[0].removeprefix("\ufeff")
         separator = _SEPARATOR_LINE.fullmatch(sample[0])
-        # A spreadsheet obeys this line and does not show it, so it has no row number.
+        # A spreadsheet does not show this line, so it has no row number.
         self._preamble = 1 if separator else 0
         given = _given(delimiter) or (separator[1] if separator else None)
         delimiters = tuple(dict.fromkeys(("\t", *_DELIMITERS))) if kind == "tsv" else _DELIMITERS
@@ -82,7 +82,7 @@ class Delimited(Table):
         self, sample: list[str], delimiters: tuple[str, ...], settings: InputSettings
     ) -> tuple[str, int, list[str]]:
         seen: list[list[list[str]]] = []
-        # A header is looked for in this many characters of each line: no table has more columns than fit there.
+        # A header is searched in this many characters of each line: no table has more columns than fit there.
         beginnings = [line if len(line) <= _LONGEST_HEADER else line[:_LONGEST_HEADER] + "\n" for line in sample]
         for delimiter in delimiters:
             rows = list(islice(csv.reader(beginnings, delimiter=delimiter), HEADER_WITHIN))
@@ -108,8 +108,8 @@ class Delimited(Table):
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records below the header; raises InputError where it is not certain where a record ends.
 
-        Most files are cut into cells many lines at once, which takes a fifth of the time of the csv module. The
-        csv module reads the rest of the file from the first lines that are not so simple.
+        Most files are split many lines at once, which takes a fifth of the time of the csv module. From the first lines
+        that are not so simple, the csv module reads the rest of the file.
         """
         with reading(self._name), self._text.open() as text:
             first = text.readline().removeprefix("\ufeff")
@@ -134,10 +134,10 @@ class Delimited(Table):
             counts[full_sheet_note(row)] += 1
 
     def _cut(self, lines: str) -> list[Cells] | None:
-        """Return the columns of lines that are a record each, with no quotes or with quotes around each cell.
+        """Return the columns of lines that are one record each, without quotes or with quotes around every cell.
 
-        Between unquoted cells a line's end is made a cell, between quoted ones it is the text between two quotes:
-        either way these ends must be where the header's width says. None for all other lines.
+        The line ends are kept as cells (unquoted) or as the texts between two quotes (quoted): they must be at every
+        place that the header's width gives. None for all other lines.
         """
         width, count, mark = len(self.header), lines.count("\n"), self._delimiter
         if '"' in lines:
@@ -154,7 +154,7 @@ class Delimited(Table):
         return columns if is_even and ends.count("\n") == count and self._is_plain(columns) else None
 
     def _is_plain(self, columns: Sequence[Cells]) -> bool:
-        """Return whether surely no record is blank or has a NUL character."""
+        """Return True if it is certain that no record is blank or has a NUL character."""
         return not self._text.nul and all(map(str.strip, columns[0]))
 
     def _by_csv(self, rest: Iterable[str], row: int, above: int) -> Generator[RecordBatch, None, int]:
@@ -166,7 +166,7 @@ class Delimited(Table):
             broken = None
             line = above + reader.line_num + 1
             try:
-                # extend keeps what came before the error
+                # extend keeps the records before the error
                 records.extend(islice(reader, BATCH))
             except csv.Error as error:
                 broken_line = line + sum(map(_lines_of, records))
@@ -237,7 +237,7 @@ def _blocks(text: io.TextIOWrapper) -> Iterator[str]:
     block = text.read(_BLOCK)
     # A read that comes up short is the last: a file that grows while it is read would never end.
     while len(block) == _BLOCK:
-        # Between a carriage return and its line feed no line ends.
+        # A carriage return and its line feed must stay together.
         yield block if block.endswith("\n") else block + text.readline()
         block = text.read(_BLOCK)
     if block:
@@ -252,7 +252,7 @@ def _lines_in(block: str) -> str:
 
 
 def _ends_outside_quotes(raw: str, delimiter: str) -> bool:
-    """Return whether a line with an odd number of quotes ends its record, even if stray quotes are allowed."""
+    """Return True if a line with an odd number of quotes ends its record, when stray quotes are allowed."""
     reader = csv.reader([raw, "\n"], delimiter=delimiter)
     next(reader)
     return reader.line_num == 1
@@ -275,11 +275,11 @@ def _lines_of(record: Sequence[str]) -> int:
 
 
 def _has_swallowed(record: Sequence[str], id_columns: Collection[int], delimiter: str) -> bool:
-    """Return whether the lines within one of the record's cells read like records of their own.
+    """Return True if the lines within one of the record's cells look like records of their own.
 
-    A quote that is opened and closed only many rows later makes those rows part of one cell, with the right number of
-    fields and no error. Then every line between is as wide as the header and has ids where ids belong, or the first and
-    the last piece complete each other to such records.
+    If a quote is closed only many rows later, these rows become part of one cell, with the right number of fields and
+    without an error. Then every line between is as wide as the header and has ids in the id columns, or the first and
+    the last piece together are such records.
     """
     return any(
         _is_swallowing(cell, index, len(record), id_columns, delimiter)
@@ -305,7 +305,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 
 def _ids_at(fields: list[str], offset: int, id_columns: Collection[int]) -> bool:
-    """Return whether every id column that these fields reach holds an id (of none: True)."""
+    """Return True if every id column among these fields has an id (True without any)."""
     return all(
         _LIKE_IDS.fullmatch(fields[column - offset]) for column in id_columns if offset <= column < offset + len(fields)
     )

@@ -17,7 +17,7 @@ from loader.read.table import FULL_SHEETS, HEADER_WITHIN, Mark, Record, RecordBa
 from loader.settings import InputSettings
 
 _TOO_LONG = Mark("DATE", "has a duration that is too long to be read; format the column as text")
-# Excel keeps 15 digits of a number and zeroes the rest before a file is ever written.
+# Excel keeps 15 digits of a number; it replaces the rest by zeros before a file is written.
 _EXACT = 10**15
 _MERGED = Mark("MERGED_CELL", "the cell is merged with the one above or beside it; unmerge, and fill in each cell")
 
@@ -48,7 +48,7 @@ class Excel(Table):
         for row, values in enumerate(sheet.rows, start=1):
             cells = [_text(value) for value in values or ()]
             if is_header(cells, settings):
-                # An error is read as blank, but its column has a header.
+                # An error in the header row is read as blank, but its column has a header.
                 while values and is_blank(cells[-1]) and not isinstance(values[len(cells) - 1], Mark):
                     cells.pop()
                 self.header_row, self.header = row, tuple(cells)
@@ -68,8 +68,8 @@ class Excel(Table):
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
         """Yield the records below the header, with their row numbers in the sheet.
 
-        The sheet is held whole while this runs, and no longer: many workbooks may be open at once. Excel's own limit of
-        a million rows bounds it.
+        The whole sheet is in memory while this runs, and only then: many workbooks may be open at once. Excel's own
+        limit of a million rows bounds it.
         """
         with reading(self._name):
             yield from in_batches(self._records(counts), len(self.header))

@@ -1,4 +1,4 @@
-"""Exceptions of other libraries become an `InputError` with a sentence, here and nowhere else."""
+"""Exceptions of other libraries become an `InputError` with a sentence, only here."""
 
 import contextlib
 import csv

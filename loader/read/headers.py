@@ -1,4 +1,4 @@
-"""What a single header means: names of fields in HubSpot's API, and headers of its exports; case does not count."""
+"""The meaning of a single header: a field of HubSpot's API, or a header of its exports; case is ignored."""
 
 import re
 import unicodedata
@@ -26,8 +26,8 @@ NAMES = {
     "associationlabel": "label",
 }
 
-# What HubSpot's own answers and the tables of the usual connectors call the fields. Such a word may mean something else
-# in the user's own table, so a column with one of the names above goes before it.
+# Names of the fields in HubSpot's answers and in the tables of common connectors. In the user's own table such a word
+# may mean something else, so a column with one of the names above is preferred.
 USUAL_NAMES = {
     "fromobject": "object_type",
     "fromtype": "object_type",
@@ -43,8 +43,8 @@ USUAL_NAMES = {
     "labels": "label",
     "associationlabels": "label",
 }
-# HubSpot's export calls the column of a labelled association by the label. These are HubSpot's own, as a company has
-# them, with the object type and the association type id from company to it (guide "Associations v4").
+# In HubSpot's export, the column of a labelled association has the label as its header. These are HubSpot's own labels
+# of a company, with the object type and the association type id from the company to it (guide "Associations v4").
 _LABELLED = {
     "contactwithprimarycompanyids": ("contact", "2"),
     "dealwithprimarycompanyids": ("deal", "6"),
@@ -54,13 +54,13 @@ _LABELLED = {
 }
 _ID_ENDINGS = ("id", "ids", "recordid", "recordids", "objectid", "objectids", "hsid", "hubspotid")
 
-# `--to 0-2` and `Associated Company IDs` mean one thing.
+# `--to 0-2` and `Associated Company IDs` mean the same.
 _TYPE_IDS = {type_id: names[0].replace(" ", "") for type_id, names in STANDARD.items()}
 _STANDARD = frozenset(_TYPE_IDS.values())
 _PLURALS = {_TYPE_IDS[type_id]: names[1].replace(" ", "_") for type_id, names in STANDARD.items()}
 _QUALIFIED = re.compile(r"p[0-9]+_", re.IGNORECASE | re.ASCII)
 _ASSOCIATED = re.compile(
-    # "ID" alone must be a word by itself: "Associated Android" is no such column.
+    # "ID" must be a word by itself: "Associated Android" is not such a column.
     r"associated[\s_-]*([^\s_-].*?)(?:[\s_-]*ids|[\s_-]+id|(?-i:I[dD]))(?:[\s_-]*\((.+)\))?",
     re.IGNORECASE | re.DOTALL,
 )
@@ -68,7 +68,7 @@ _ASSOCIATED_NAMES = re.compile(r"associated[\s_-]+[^\s_-].*", re.IGNORECASE | re
 _RECORD_ID_OF = re.compile(r"record[\s_]*id[\s_]*[-\u2013][\s_]*([^\s_-].*)", re.IGNORECASE | re.DOTALL)
 # The end of a header that names ids: "ID" is a word by itself, or begins with a capital, as in `contactId`.
 _LIKE_ID = re.compile(r"(?:.*[\s_-])?(?i:ids?)|.*[a-z](?:Id|ID)s?", re.DOTALL)
-# No header of ours is longer; `Associated <Type> IDs (<label>)` has two names in it.
+# No known header is longer; `Associated <Type> IDs (<label>)` has two names in it.
 LONGEST = 500
 _SEPARATORS = re.compile(r"[\s_-]+")
 # Letters that look like Latin ones (Cyrillic, Greek, Turkish), typed by mistake with another keyboard layout.
@@ -80,11 +80,10 @@ _LOOKALIKES = str.maketrans(
 
 
 class Meaning(NamedTuple):
-    """What a header says by itself: the field, and the object type, label or primary type that its text names.
+    """The meaning of a header: the field, and the object type, label or primary type in its text.
 
-    `type_id` is the id of HubSpot's own association type whose label the header is, in the direction from the file's
-    records to those in the column. `associated` is True for the headers of HubSpot's export, where a blank cell asks
-    for nothing.
+    `type_id` is the id of HubSpot's own association type with the header as its label, from the file's records to those
+    in the column. `associated` is True for the headers of HubSpot's export, where a blank cell asks for nothing.
     """
 
     field: str = ""
@@ -96,7 +95,7 @@ class Meaning(NamedTuple):
 
     @property
     def has_type(self) -> bool:
-        """Return whether the header says which association type is meant."""
+        """Return True if the header gives the association type."""
         return bool(self.label or self.primary or self.type_id)
 
 
@@ -106,7 +105,7 @@ def fold(text: str) -> str:
 
 
 def meaning(header: str) -> Meaning:
-    """Return what the header means; its `field` is blank if it names no field.
+    """Return the meaning of a header; its `field` is blank if it names no field.
 
     >>> meaning("Associated Company IDs (Primary)")
     Meaning(field='to_object_id', object_type='company', label='', primary=True, associated=True, type_id='')
@@ -131,7 +130,7 @@ def meaning(header: str) -> Meaning:
 
 
 def is_export(header: Sequence[str]) -> bool:
-    """Return whether a header is that of HubSpot's own export: all columns but those of ids are properties.
+    """Return True for the header of HubSpot's own export: there all columns except ids are properties.
 
     >>> is_export(["Record ID", "Category", "Associated Company IDs"]), is_export(["object_id", "to_object_id"])
     (True, False)
@@ -140,7 +139,7 @@ def is_export(header: Sequence[str]) -> bool:
 
 
 def looks_like_id(header: str) -> bool:
-    """Return whether a header names ids of some kind: `Contact ID`, `company_ids`, `dealId`.
+    """Return True if a header names ids of any kind: `Contact ID`, `company_ids`, `dealId`.
 
     >>> looks_like_id("Deal ID"), looks_like_id("paid"), looks_like_id("101")
     (True, False, False)
@@ -173,7 +172,7 @@ def is_standard(object_type: str) -> bool:
 
 
 def _stems(header: str, prefixes: tuple[str, ...]) -> Iterator[str]:
-    """Yield what a header may call the object type whose ids it names."""
+    """Yield possible names of the object type in a header of ids."""
     text = fold(header)
     if len(text) > LONGEST or not text.endswith(("id", "ids")):
         return
@@ -184,7 +183,7 @@ def _stems(header: str, prefixes: tuple[str, ...]) -> Iterator[str]:
 
 
 def type_in(header: str) -> str:
-    """Return the standard object type, in the plural, whose ids a header names by itself; blank if none.
+    """Return the standard object type, in the plural, in a header of its ids; blank if none.
 
     >>> type_in("Company ID"), type_in("Line item record IDs"), type_in("Invoice key")
     ('companies', 'line_items', '')
@@ -197,7 +196,7 @@ def type_in(header: str) -> str:
 
 
 def hint(header: str) -> str:
-    """Return a sentence on a header that names no field but looks as if it should, or blank.
+    """Return a sentence about a header that names no field but looks like one, or blank.
 
     >>> hint("Associated Company")
     'the column "Associated Company" holds names: have HubSpot export the ids of associated records, too'
@@ -214,12 +213,12 @@ def hint(header: str) -> str:
 
 
 def same_type(one: str, other: str) -> bool:
-    """Return whether two texts name one object type, as far as standard names go: `companies`, `Company`, `0-2`."""
+    """Return True if two texts name the same standard object type: `companies`, `Company`, `0-2`."""
     return not _type_keys(one).isdisjoint(_type_keys(other))
 
 
 def are_different_types(one: str, other: str) -> bool:
-    """Return whether two texts surely name different object types; a custom object's name may be anything."""
+    """Return True if two texts certainly name different object types; a custom object may have any name."""
     keys = _type_keys(one) & _STANDARD, _type_keys(other) & _STANDARD
     return all(keys) and keys[0].isdisjoint(keys[1])
 
@@ -230,7 +229,7 @@ def _type_text(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _type_keys(text: str) -> frozenset[str]:
-    """Return what an object type may be called in the singular; a qualified name, `p123_cars`, is the name in it."""
+    """Return possible singular names of an object type; of a qualified name, `p123_cars`, the last part."""
     known = _TYPE_IDS.get(text.strip())
     if known:
         return frozenset({known})

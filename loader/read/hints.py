@@ -1,4 +1,4 @@
-"""What a column of ids holds instead of record ids, and the way on: in each row's reason, and once for the file."""
+"""What a column has instead of record ids, and what to do: in each row's reason, and once for the file."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from loader.read.cells import show
 from loader.text import counted
 
 _LEAST_SHARE = 0.1
-"""Of the records: fewer rows are slips of their own, and each has its reason."""
+"""A share of the records: fewer rows are single mistakes, and each has its own reason."""
 
 _PLACEHOLDER = re.compile(r"\(?null\)?|n\.?/?a\.?|nan|none|<na>|unknown|tbd|total", re.IGNORECASE | re.ASCII)
 _NAME = re.compile(r".*[^\W\d_]{2}.*", re.DOTALL)
@@ -18,7 +18,7 @@ _NAMES = "names"
 
 
 class Instead(NamedTuple):
-    """A thing that people put where a record id belongs; `option` in `way` is that of the end, --from or --to."""
+    """Something that people use instead of a record id; `option` in `way` is that of the end, --from or --to."""
 
     what: str
     plural: str
@@ -26,7 +26,7 @@ class Instead(NamedTuple):
     way: str
 
     def why(self, cell: str, option: str) -> str:
-        """Return the reason of a row, after the name of its cell."""
+        """Return the reason for a row, without the name of the cell."""
         return f"{show(cell)} is {self.what}, not a record id; {self.way.format(option=option)}"
 
 
@@ -67,7 +67,7 @@ INSTEAD = (
 
 
 def instead_of_id(text: str) -> Instead | None:
-    """Return what a text is that is not a record id, None where that cannot be known.
+    """Return what a text is instead of a record id, None if that is not known.
 
     >>> instead_of_id("ada@example.com").what, instead_of_id("0035000003bTyX1AAK").what
     ('an email address', 'a key as Salesforce writes it')
@@ -76,25 +76,25 @@ def instead_of_id(text: str) -> Instead | None:
 
 
 class ColumnHints:
-    """Counts what the columns of ids hold instead, to say so once for the whole file."""
+    """Counts what columns have instead of ids, to report it once for the whole file."""
 
     def __init__(self) -> None:
         self._seen: Counter[tuple[str, str, str]] = Counter()
 
     def see(self, header: str, option: str, text: str) -> None:
-        """Take note of a cell that holds no record id."""
+        """Count a cell without a record id."""
         if (found := instead_of_id(text)) is not None:
             self._seen[header, option, found.what] += 1
         elif _NAME.fullmatch(text) and not _PLACEHOLDER.fullmatch(text):
             self._seen[header, option, _NAMES] += 1
 
     def see_blank(self, headers: Sequence[str]) -> None:
-        """Take note of a row whose ids in these columns are blank."""
+        """Count a row with blank ids in these columns."""
         if len(headers) == 1:
             self._seen[headers[0], "", _BELOW] += 1
 
     def notes(self, records: int) -> list[str]:
-        """Return a sentence on each thing that is in more than a few of the records."""
+        """Return a sentence about each thing that is in more than a few records."""
         least = max(2.0, _LEAST_SHARE * records)
         return [self._note(*key, count) for key, count in self._seen.items() if count >= least]
 

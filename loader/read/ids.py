@@ -1,4 +1,4 @@
-"""Record ids are judged here and nowhere else: from a cell's text to an id, or to the reason why it is none."""
+"""Record ids are judged only here: from a cell's text to an id, or to the reason why it is not one."""
 
 import re
 from typing import NamedTuple
@@ -16,8 +16,8 @@ LARGEST = 2**63 - 1
 # The largest whole number up to which a double holds every whole number; beyond it digits may have changed.
 EXACT_DOUBLE = 2**53
 
-# The one rule of what a plain id is, as text and as a number. Up to 18 digits are always below 2**63, so that a whole
-# column can be judged by one match. `judge` would say of each plain id that it is in order.
+# The one rule for plain ids, as text and as a number. Up to 18 digits are always below 2**63, so that a whole column
+# can be judged by one match. `judge` accepts every plain id.
 _PLAIN_DIGITS = 18
 _PLAIN = rf"[1-9][0-9]{{0,{_PLAIN_DIGITS - 1}}}"
 _ABOVE_PLAIN = 10**_PLAIN_DIGITS
@@ -105,10 +105,10 @@ _REASONS_OF_VALUES = (
 
 
 class Judged(NamedTuple):
-    """A cell's record id, or, where `record_id` is blank, the mark that says why it is none.
+    """A cell's record id, or, if `record_id` is blank, the mark that says why it is not one.
 
-    `repair` says what the cell had around the id, other than blanks; blank if nothing. `address` is the portal
-    and the object type of a record's address, as `55/0-1`, that the id was read from.
+    `repair` says what was removed around the id, except blanks; blank if nothing. `address` is the portal and the
+    object type of a record's address, as `55/0-1`, that the id was read from.
     """
 
     record_id: str
@@ -118,7 +118,7 @@ class Judged(NamedTuple):
 
 
 def refused(reason: str, why: str) -> Judged:
-    """Return what is said of a cell that holds no id: a key of `reasons.REASONS`, and the rest of a sentence."""
+    """Return the mark of a cell without an id: a key of `reasons.REASONS`, and the rest of a sentence."""
     return Judged("", mark=Mark(reason, why))
 
 
@@ -146,7 +146,7 @@ def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt
 
 
 def judge(cell: str, option: str = "--from-id-property") -> Judged:
-    """Judge one cell as a record id; never guess. `option` is what loads this end of a row by other keys.
+    """Judge one cell as a record id; never guess. `option` is the option that loads this end by other keys.
 
     >>> judge(" 101 ").record_id, judge("101.0").record_id, judge("1.01E+11").mark.reason
     ('101', '101', 'SCIENTIFIC_NOTATION')
@@ -188,7 +188,7 @@ def _of_address(bare: str, cell: str) -> Judged | None:
 def judge_value(cell: str) -> Judged:
     """Judge a cell that holds a unique property's value instead of an id: readable, not blank, and not cut.
 
-    Leading zeros, points and signs belong to it. What a spreadsheet adds or has broken is treated as in an id.
+    Leading zeros, points and signs belong to it. What a spreadsheet adds or damages is treated as in an id.
 
     >>> judge_value(" 00123 ").record_id, judge_value("1e5").record_id, judge_value("1.2E+11").mark.reason
     ('00123', '1e5', 'SCIENTIFIC_NOTATION')
@@ -206,10 +206,10 @@ def judge_value(cell: str) -> Judged:
 
 
 def _bare_value(cell: str) -> tuple[str, str]:
-    """Return a value without what a spreadsheet or a copy put around it, and what that was."""
+    """Return a value without what a spreadsheet or copy and paste put around it, and a note of what was removed."""
     bare, repair = trim(cell), ""
     if not bare.isascii() and (visible := bare.translate(INVISIBLE).strip()).isascii():
-        # In a text of other scripts such a character may join two letters.
+        # In other scripts this character may join two letters.
         bare, repair = visible, "had invisible characters; read without them"
     if _MARKED_VALUE.match(bare):
         bare, repair = trim(bare[1:]), repair or "had a leading apostrophe; read without it"
@@ -267,7 +267,7 @@ def _bare(cell: str) -> tuple[str, str]:
 def _no_id(bare: str, cell: str, option: str) -> Judged:
     if not bare:
         return _missing()
-    # Patterns look at a bounded piece: a cell of ten million characters is no id, whatever it holds.
+    # Patterns look at a bounded piece: a cell of ten million characters is never an id.
     piece = bare[:200]
     for reason, pattern, why in _REASONS:
         if pattern.fullmatch(piece):

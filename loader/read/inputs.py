@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Input:
-    """A table with its columns assigned to fields. What it is called and where it is, `OpenTable` says.
+    """A table with its columns assigned to fields; see `OpenTable` for its names and paths.
 
-    `to_columns` are the headers that to object ids are read from, `label_column` the one that labels are read from,
-    blank if none; `id_properties` the properties that its two ids are values of, None where they are record ids.
-    `understood` says how the file was read; its notes are complete after the last chunk.
+    `to_columns` are the headers of the to object ids, and `label_column` is that of the labels, blank if none.
+    `id_properties` are the properties with the values that its two ids are, None for record ids. `understood` says how
+    the file was read; its notes are complete after the last chunk.
     """
 
     def __init__(self, table: OpenTable) -> None:
@@ -94,7 +94,7 @@ class Input:
             yield from judged(batch, self._table, self._columns, by_property=by_property)
 
     def close(self) -> None:
-        """Remove the private copy of what is no file of the user's."""
+        """Remove the private copy, if the input is not a user's file."""
         self._table.close()
 
 

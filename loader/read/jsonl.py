@@ -1,4 +1,4 @@
-"""JSON on lines: JSONL, one object a line, and the rows of a query, as `loader.fetch.query` has written them.
+"""JSON lines: JSONL, one object a line, and the rows of a query, as `loader.fetch.query` writes them.
 
 In JSONL the keys are the columns, and numbers are read digit for digit.
 """
@@ -22,7 +22,7 @@ _MOST_KEYS = 10_000
 
 
 class _Number(str):
-    """The digits of a number, kept apart from a string so that a nested value is written back as it was."""
+    """The digits of a number, distinct from a string, so that a nested value can be written back unchanged."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class _Twice(ValueError):
 
 
 class JsonLines(Table):
-    """One JSONL file; its header is the union of all records' keys, in the order in which they first come."""
+    """One JSONL file; its header is the union of all records' keys, in the order of their first use."""
 
     format = "jsonl"
 
@@ -87,7 +87,7 @@ class JsonLines(Table):
 
 
 class QueryRows(Table):
-    """What a query gave, columns and then rows; its first row is row 2, as if its columns were a header above it."""
+    """The result of a query, columns and then rows; its first row is row 2, as if the columns were a header."""
 
     format = "sql"
 
@@ -100,7 +100,7 @@ class QueryRows(Table):
             raise no_header(packed.name, [self.header], settings)
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
-        """Yield the rows; one that holds nothing is left out."""
+        """Yield the rows; an empty one is left out."""
         return in_batches(self._records(), len(self.header))
 
     def _records(self) -> Iterator[Record]:
@@ -157,7 +157,7 @@ def _written(value: object) -> str:
 
 
 def _whole(text: str) -> str:
-    """Replace halves of surrogate pairs, which JSON can write and no file can hold."""
+    """Replace halves of surrogate pairs: JSON can have them, UTF-8 cannot."""
     if text.isascii():
         return text
     return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")

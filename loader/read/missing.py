@@ -12,7 +12,7 @@ from loader.settings import InputSettings
 from loader.text import counted
 
 _KEYS = {"email": "email", "domain": "domain"}
-"""Words of headers, and the property of HubSpot that holds such keys."""
+"""Words of headers, and HubSpot's property with keys of that kind."""
 
 _ID = re.compile(r"[1-9][0-9]{5,18}", re.ASCII)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
@@ -34,11 +34,11 @@ _TYPE_WORDS = {
     "deals": ("deal", "geschäft", "transaction", "negocio", "negócio", "trattativ", "取引"),
     "tickets": ("ticket", "チケット"),
 }
-"""How words for HubSpot's objects begin, in its other languages too: for proposals to a person alone."""
+"""Beginnings of words for HubSpot's objects, in several languages; only for proposals to people."""
 
 
 def likeness(cells: Sequence[str]) -> tuple[int, int]:
-    """Return how much a row looks like a header: its cells with letters in them, then all its cells."""
+    """Return how much a row looks like a header: how many cells have letters, then how many cells there are."""
     return sum(any(map(str.isalpha, cell[:LONGEST])) for cell in cells), len(cells)
 
 
@@ -72,7 +72,7 @@ def header_missing(
 
 
 def refuse_pivot(name: str, rows: Sequence[Sequence[str]]) -> None:
-    """Raise InputError where a table's first rows show a pivot table: the ids of one end are the names of columns."""
+    """Raise InputError if a table's first rows show a pivot table: the ids of one end are the column headers."""
     for number, (row, below) in enumerate(pairwise(rows), start=1):
         ids = [place for place, cell in enumerate(row) if _ID.fullmatch(trim(cell))]
         marks = [trim(below[place]) for place in ids if place < len(below)]
@@ -132,15 +132,15 @@ def _way_on(rows: Sequence[Sequence[str]], found: Mapping[str, Sequence[str]], s
 
 
 def _holds(pattern: re.Pattern[str], rows: Iterable[Sequence[str]], place: int) -> bool:
-    """Return whether most cells of a column that are filled match."""
+    """Return True if most filled cells of a column match."""
     filled = [cell for row in rows if place < len(row) and (cell := trim(row[place]))]
     return sum(pattern.fullmatch(cell) is not None for cell in filled) * 2 > len(filled)
 
 
 def _likelihood(header: str, object_type: str, *, holds_ids: bool, holds_keys: bool) -> tuple[bool, ...]:
-    """Return how likely a column has the ids of an object type, or keys that find its records; greater is likelier.
+    """Return how likely a column has ids or keys of an object type; greater is likelier.
 
-    Phone numbers look like ids, too: a column of emails goes before one that only holds such numbers.
+    Phone numbers look like ids, too: a column of emails is preferred to a column of only such numbers.
     """
     words = (*re.split(r"[\W_]+", header), *_types_named(header))
     mentions = bool(object_type) and any(same_type(word, object_type) for word in words)
@@ -149,7 +149,7 @@ def _likelihood(header: str, object_type: str, *, holds_ids: bool, holds_keys: b
 
 
 def _types_named(header: str) -> set[str]:
-    """Return the standard object types that a header names, be it in a word of another language."""
+    """Return the standard object types that a header names, also in other languages."""
     words = re.split(r"[\W_]+", header.casefold())
     named = type_in(header)
     return (

@@ -1,4 +1,4 @@
-"""What the names of files and folders mean: whether a file is a table, and which columns a folder gives to its files.
+"""The meaning of file and folder names: whether a file is a table, and which columns a folder gives its files.
 
 Names of folders give columns as Hive and Spark write them: `to_object_type=companies/a.csv`.
 """
@@ -49,12 +49,12 @@ def without_packing(name: str) -> str:
 
 
 def is_column(folder: str) -> bool:
-    """Return whether a folder's name gives a column for the files in it."""
+    """Return True if a folder's name gives a column for its files."""
     return _COLUMN.fullmatch(folder) is not None
 
 
 def folder_columns(file_name: str) -> dict[str, str]:
-    """Return the columns that the folders of a file's name give to all of its rows.
+    """Return the columns that the folders in a file's name give to all its rows.
 
     >>> folder_columns("export/to_object_type=companies/label=Key%20account/part-0.csv")
     {'to_object_type': 'companies', 'label': 'Key account'}

@@ -1,4 +1,4 @@
-"""What inputs are in: a file is opened, and each of its tables by the reader of its format."""
+"""Input files are opened, and each of their tables by the reader of its format."""
 
 import hashlib
 import json
@@ -24,15 +24,15 @@ from loader.read.text import examine, refuse_other_text
 from loader.settings import TEXT_FORMATS, InputSettings
 from loader.text import visible
 
-# An object that begins with a key, or is empty.
+# A JSON object that begins with a key, or is empty.
 _JSON_LINE = re.compile(r"[\ufeff\s]*\{[ \t]*[\"}]")
 
 
 class InputFile:
-    """One file. `name` is what the user calls it; `shown` is the name as sentences show it; `sha256` is of its bytes.
+    """One file. `name` is the user's name for it, `shown` is the name in sentences, `sha256` is that of its bytes.
 
-    `file_name` is its name without what only an address has. `copied` are the facts about what it is a private copy
-    of, which `close` removes; None for a file of the user's.
+    `file_name` is its name without scheme and query of an address. `copied` are facts about the original of a private
+    copy, which `close` removes; None for a user's file.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class InputFile:
 
     def check_unchanged(self, *, to_the_byte: bool = False) -> None:
         """Raise InputError if the file is no longer the one that was opened."""
-        # A time stamp can be set back, and is coarse on some file systems; what was read must be what was hashed.
+        # By its hash: a time stamp can be set back, and is coarse on some file systems.
         with reading(self.shown):
             if _stamp(self.path) != self._stamp or (to_the_byte and _hash(self.path) != self.sha256):
                 raise InputError(
@@ -83,15 +83,15 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 class OpenTable:
-    """One table of an input file, opened: its header and its records, whatever they mean.
+    """One opened table of an input file: its header and its records, without their meaning.
 
-    The columns that the names of its folders give are behind its own.
+    Columns from the names of its folders come after its own.
 
-    `name` is what the user calls it; a table among several in an archive is `archive.zip/table.csv`, and `file` is
-    always the file's own name. `shown` is the name as sentences show it. `path` is where its bytes are, `sha256` the
-    hash of the file and of the columns that the names of its folders give, or of the rows of a query and its text.
-    `copied` are the facts about what it is a copy of, empty for any other. `settings` say how it is read, `reader`
-    reads it, and `notes` are sentences on how it was opened.
+    `name` is the user's name for it; one of several tables in an archive is `archive.zip/table.csv`, and `file` is
+    always the file's own name. `shown` is the name in sentences. `path` is where its bytes are. `sha256` is the hash of
+    the file and of the columns from folder names, or of a query and its rows. `copied` are facts about the original of
+    a copy, empty for any other. `settings` say how it is read, `reader` reads it, and `notes` are sentences on how it
+    was opened.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class OpenTable:
             self.notes.append(f"From the names of its folders: {listed}.")
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
-        """Yield the records, as often as wanted; `counts` gets what is odd, by sentences.
+        """Yield the records; may be called again. `counts` counts sentences about oddities.
 
         Raises InputError where the file is damaged, or has changed since it was opened.
         """
@@ -137,7 +137,7 @@ class OpenTable:
         self._source.check_unchanged(to_the_byte=self._is_last)
 
     def _add_folder_columns(self, batch: RecordBatch) -> None:
-        # A repeated header gets the folders' headers, so that it is still recognised.
+        # A repeated header gets the folders' headers, too, so that it is still recognised.
         headers = [
             place
             for place, cell in enumerate(batch.columns[0])
@@ -158,17 +158,16 @@ class OpenTable:
         return f"Row {row}, column {show(self.header[column])} of its folder"
 
     def close(self) -> None:
-        """Remove the private copy of what is no file of the user's."""
+        """Remove the private copy, if the input is not a user's file."""
         self._source.close()
 
 
 def open_tables(
     *groups: InputSettings, standard_input: BinaryIO | None = None, watch: Watch | None = None
 ) -> Iterator[OpenTable]:
-    """Open every table that the settings name, one after the other; raises UsageError or InputError for the first that
-    cannot be trusted.
+    """Open every table that the settings name; raises UsageError or InputError for the first that cannot be trusted.
 
-    The caller closes them. `watch` shows what is copied from elsewhere, and may stop that.
+    The caller closes them. `watch` shows the progress of remote copies, and may stop them.
     """
     watch = watch or Watch()
     for settings in groups:
@@ -186,13 +185,13 @@ def open_tables(
 
 
 def _input_file(name: str, standard_input: BinaryIO | None, names: dict[str, list[str]], watch: Watch) -> InputFile:
-    """Return a file of this machine, or the private copy of an address or of standard input.
+    """Return a local file, or the private copy of an address or of standard input.
 
-    `names` has the addresses that were given, by what is shown of them.
+    `names` has the given addresses, by their shown names.
     """
     if is_address(name):
         fetched = fetch(address(name), watch)
-        # Two addresses may differ in what is not shown; then the later ones have a number.
+        # Two addresses may differ only in hidden parts; then the later ones get a number.
         same = names.setdefault(fetched.name, [])
         if name not in same:
             same.append(name)

@@ -1,7 +1,7 @@
 """A file's bytes, unpacked on the fly: no path from an archive is used, and bombs are stopped.
 
-`.gz`, `.bz2`, `.xz` and `.zip` are read; each table in a zip is an input of its own. Every other archive is refused by
-its first bytes, before anything in it could be read as rows.
+`.gz`, `.bz2`, `.xz` and `.zip` are read; each table in a zip is an input of its own. All other archives are recognised
+by their first bytes and refused.
 """
 
 import importlib
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 BLOCK = 1 << 20
-# Rows of ids shrink to a fifth or a tenth; nothing honest beyond 64 MiB shrinks to a two-hundredth.
+# Rows of ids shrink to a fifth or a tenth; no honest file of more than 64 MiB shrinks to a two-hundredth.
 FREE_BYTES = 64 << 20
 MOST_TIMES = 200
-# The strongest of xz's presets needs half of it; a file may ask for gigabytes.
+# The strongest preset of xz needs half of this; a hostile file may demand gigabytes.
 _XZ_MEMORY = 128 << 20
 _MOST_MEMBERS = 1000
 _TAR_HEADER = 512
@@ -62,7 +62,7 @@ _TABLES = ("text", "parquet", "xlsx", "xls")
 
 
 class Packed(NamedTuple):
-    """Where the bytes of one table are. `kind` is text, parquet, xlsx or xls; `file_name` shows the kind of a text.
+    """The bytes of one table. `kind` is text, parquet, xlsx or xls; `file_name` shows the format of a text.
 
     `packing` is gzip, bz2, xz or blank; `member` is the table's entry in a zip.
     """
@@ -85,7 +85,7 @@ class Packed(NamedTuple):
             return self.path.open("rb")
 
     def open_seekable(self) -> BinaryIO:
-        """Open the unpacked bytes, with seek; packed ones are first unpacked into a nameless private file."""
+        """Open the unpacked bytes with seek; a packed file is first unpacked into a nameless private file."""
         stream = self.open()
         if not self.packing and self.member is None:
             return stream
@@ -101,7 +101,7 @@ class Packed(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The tables of one file, mostly one, and the names of what else an archive holds."""
+    """The tables of one file, mostly one, and the names of the other files of an archive."""
 
     tables: list[Packed]
     left_out: list[str]
@@ -120,7 +120,7 @@ def look_into(name: str, path: Path, file_name: str) -> Content:
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:
-    """Return whether a file unpacks to far more than it is: it may be made to fill the memory."""
+    """Return True if a file unpacks to far more than its size: it may be made to fill the memory."""
     return unpacked > FREE_BYTES and unpacked > MOST_TIMES * max(packed, 1)
 
 
@@ -130,7 +130,7 @@ def refuse_bomb(name: str) -> InputError:
 
 
 def _known(packed: Packed) -> Packed:
-    """Return a file, or a member, with its kind by its first bytes; a workbook is a zip, too."""
+    """Return a file, or a member of a zip, with its kind by its first bytes; a workbook is a zip, too."""
     with packed.open() as stream:
         head = stream.read(_TAR_HEADER)
     kind = next((kind for magic, kind in _KINDS if head.startswith(magic)), "text")
@@ -153,14 +153,14 @@ def _is_tar(head: bytes) -> bool:
 
 
 def _tar_members(packed: Packed) -> str:
-    """Return the names of the first files in a tar archive: the rest would have to be unpacked to be named."""
+    """Return the names of the first files in a tar archive: the others are known only after unpacking."""
     names: list[str] = []
     with packed.open() as stream:
         start = io.BytesIO(stream.read(BLOCK))
     try:
         with tarfile.open(fileobj=start, mode="r:") as archive:
             names.extend(islice((member.name for member in archive if member.isfile()), 20))
-    except tarfile.ReadError:  # the start ends within a file
+    except tarfile.ReadError:  # the beginning was cut within a file
         names.append("…")
     return show_all(names) or "no file"
 
@@ -176,7 +176,7 @@ def _is_workbook(packed: Packed) -> bool:
 
 
 def _members(packed: Packed) -> Content:
-    """Return the tables of a zip: a lone file, or of several those with the ending of a table."""
+    """Return the tables of a zip: a single file, or, of several, those with the ending of a table."""
     with zipfile.ZipFile(packed.path) as archive:
         entries = [info for info in archive.infolist() if not info.is_dir() and not is_clutter(info.filename)]
     names = [info.filename for info in entries]
@@ -219,7 +219,7 @@ def _unpacking(packed: Packed) -> IO[bytes] | io.RawIOBase:
 class _Unpacked(io.RawIOBase):
     """The bytes of a bz2 or xz file, which may be several put together.
 
-    Unlike the files of bz2 and lzma it never ends early at damaged bytes, and gives xz a limit of memory.
+    Unlike Python's bz2 and lzma files it never ends early at damaged bytes, and it limits the memory of xz.
     """
 
     def __init__(self, path: Path, begin: Any) -> None:
@@ -249,7 +249,7 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
     def _next_stream(self) -> bytes:
-        """Return the first bytes of what follows, blank at the end; xz files may be padded with zeros."""
+        """Return the first bytes of the next file, blank at the end; xz files may be padded with zeros."""
         rest = self._unpacker.unused_data.lstrip(b"\0")
         while not rest:
             block = self._file.read(BLOCK)

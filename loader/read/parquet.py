@@ -42,7 +42,7 @@ class Parquet(Table):
             raise no_header(self._name, [self.header], settings)
 
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
-        """Yield the records; a column is turned into text as a whole where its type allows it."""
+        """Yield the records; a column is converted to text as a whole if its type allows it."""
         with reading(self._name):
             row, unpacked, size = 2, 0, self._packed.path.stat().st_size
             with (
@@ -52,7 +52,7 @@ class Parquet(Table):
                 for part in file.iter_batches(batch_size=BATCH, use_threads=False):
                     marks: dict[tuple[int, int], Mark] = {}
                     plain = [_plain(column) for column in part.columns]
-                    # A value that is repeated a million times takes no space in the file, but much in memory.
+                    # A value that is repeated a million times takes little space in the file, but much in memory.
                     unpacked += sum(column.nbytes for column in plain)
                     if is_bomb(unpacked, size):
                         raise refuse_bomb(self._name)
@@ -62,8 +62,8 @@ class Parquet(Table):
 
 
 def _refuse_bombs(name: str, metadata: pq.FileMetaData, size: int) -> None:
-    """Raise InputError for a file of `size` bytes that unpacks to far more: pyarrow unpacks a page as a whole."""
-    # Row groups are not asked for their columns: where the footer is damaged, that ends the whole process.
+    """Raise InputError if a file of `size` bytes unpacks to far more: pyarrow unpacks a page as a whole."""
+    # The columns of row groups are not read: with a damaged footer, that ends the whole process.
     groups = map(metadata.row_group, range(metadata.num_row_groups))
     if is_bomb(sum(group.total_byte_size for group in groups), size):
         raise refuse_bomb(name)
@@ -89,14 +89,14 @@ def _batch(columns: list[Cells], row: int, marks: dict[tuple[int, int], Mark]) -
 
 
 def _plain(column: Any) -> Any:
-    """Return a column in its storage type (of an extension type, say), with every value in full (of a dictionary)."""
+    """Return a column in its storage type (of an extension type) and with full values (of a dictionary)."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Cells:
-    """Return a column's cells as text; those that can never be ids are marked."""
+    """Return a column's cells as text; cells that can never be ids are marked."""
     kind = column.type
     if pa.types.is_signed_integer(kind) and not column.null_count:
         whole = pc.cast(column, pa.int64())
@@ -117,7 +117,7 @@ def _texts(column: Any, index: int, marks: dict[tuple[int, int], Mark]) -> Cells
 
 
 def _values(column: Any) -> list[object]:
-    """Return a column's cells as Python has them; a date beyond the year 9999, say, is a mark instead."""
+    """Return a column's cells as Python values; for example a date after the year 9999 becomes a mark."""
     try:
         values: list[object] = column.to_pylist()
     except _NO_SUCH_VALUE:

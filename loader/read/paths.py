@@ -1,4 +1,4 @@
-"""Which files the command's inputs are: files, folders and globs, without the outputs of earlier runs."""
+"""The input files of a command, from files, folders and globs, without the outputs of earlier runs."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ from loader.text import visible
 _LONGEST_NAME = 255
 _OPEN_WAY = ("It came without encryption (http), so it may have been changed on its way.",)
 _MAGIC = frozenset("*?[")
-# What a run calls its files beside `<stem>.journal`.
+# The names of a run's files beside `<stem>.journal`.
 _OUTPUTS = (
     ".results.csv",
     ".results.jsonl",
@@ -42,16 +42,16 @@ class Found(NamedTuple):
 
 
 def expand(inputs: Iterable[str], watch: Watch) -> list[Found]:
-    """Return the input files in the order given, a folder's and a glob's sorted by name, each file once.
+    """Return the input files in the given order, each once; those of a folder or a glob are sorted by name.
 
-    Folders and patterns of addresses are looked into where they are, as `watch` says.
+    Remote folders and patterns are listed with `watch`.
     """
     found: list[Found] = []
     seen: set[tuple[str, str]] = set()
     for given in inputs:
         for file in [Found("-")] if given == "-" else _expanded(given, watch):
             real = file.name if file.name == "-" or is_address(file.name) else os.path.realpath(file.name)
-            # One file in two folders that give columns (a link) has different rows in each.
+            # A file that is in two folders (by a link) has different rows if the folders' names give columns.
             once = real, str(folder_columns(file.name))
             if once not in seen:
                 seen.add(once)
@@ -101,14 +101,14 @@ def _expanded(given: str, watch: Watch) -> list[Found]:
 
 
 def _away(given: str, watch: Watch) -> list[Found]:
-    """Return what an address names: one object, or those of a folder or a pattern."""
+    """Return the inputs of an address: one object, or those of a folder or a pattern."""
     place = address(given)
     if place.is_web or not (place.is_pattern or place.url.endswith("/")):
         return [Found(given, _OPEN_WAY if place.scheme == "http" else ())]
     found: dict[str, str] = {}
     for url in listed(place, watch):
         name = address(url).file_name.rpartition("/")[2]
-        if name.endswith((*_OUTPUTS, *_BY_NAME, ".report.html")):  # No journal says which a run has copied there.
+        if name.endswith((*_OUTPUTS, *_BY_NAME, ".report.html")):  # No journal says which files a run has copied there.
             found[url] = "results of earlier runs, by their names"
         elif is_clutter(name):
             found[url] = "hidden or temporary files"
@@ -119,7 +119,7 @@ def _away(given: str, watch: Watch) -> list[Found]:
 
 
 def _listed(folder: Path) -> list[str]:
-    """Return what is in a folder, and in those below that give their files a column."""
+    """Return the files of a folder, and of the folders in it whose names give a column."""
     names: list[str] = []
     for path in folder.iterdir():
         names.extend(_listed(path) if path.is_dir() and is_column(path.name) else [str(path)])
@@ -130,20 +130,20 @@ def _matching(pattern: str) -> list[str]:
     # Path.glob takes no absolute pattern, and would need the pattern cut in two.
     names = glob.glob(pattern, recursive=True)  # noqa: PTH207 - for the reason above
     if "**" in pattern:
-        return [name for name in names if not Path(name).is_dir()]  # It has looked into the folders itself.
+        return [name for name in names if not Path(name).is_dir()]  # It has listed the folders itself.
     found = [_listed(Path(name)) if Path(name).is_dir() and is_column(Path(name).name) else [name] for name in names]
     return [name for some in found for name in some]
 
 
 def _judged(names: Iterable[str]) -> dict[str, str]:
-    """Return why each file of a folder or a glob is no input, blank for one that is."""
+    """Return why each file of a folder or a glob is not an input, blank if it is one."""
     paths = {name: Path(name) for name in names}
     written = {folder: own_outputs(folder) for folder in {path.parent for path in paths.values()}}
     return {name: _why_left_out(path, written[path.parent]) for name, path in paths.items()}
 
 
 def _chosen(given: str, judged: Mapping[str, str], base: str, nothing: str) -> list[Found]:
-    """Keep the tables among files; those that are no input, for a reason, get a note with their names below `base`."""
+    """Keep the input files; the others get a note with the reason and their names relative to `base`."""
     kept = sorted(name for name, why in judged.items() if not why)
     left_out: dict[str, list[str]] = {}
     for name, why in sorted(judged.items()):
@@ -161,7 +161,7 @@ def _chosen(given: str, judged: Mapping[str, str], base: str, nothing: str) -> l
 
 
 def _why_left_out(path: Path, written: set[str]) -> str:
-    """Return why a file of a folder is no input, blank for one that is."""
+    """Return why a file of a folder is not an input, blank if it is one."""
     if path.is_dir():
         return "folders below it"
     if _is_own(path, written):

@@ -1,4 +1,4 @@
-"""A file of records rather than of associations: its object ids, judged as those of any other input."""
+"""A file of records, not of associations: its object ids are judged like those of any other input."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from loader.read.table import RecordBatch
 
 
 class RecordIds(NamedTuple):
-    """Record ids of one object type as the file writes it, blank where it does not say.
+    """Record ids of one object type, as the file writes it; blank if it does not say.
 
     `address` is the portal and the object type of the address that an id was read from, as `55/0-1`, else blank.
     """
@@ -34,7 +34,7 @@ class OwnKey(NamedTuple):
 
 
 class BadId(NamedTuple):
-    """A record whose id cannot be used: its row, what the cell says, a key of `reasons.REASONS`, and a sentence."""
+    """A record with a wrong id: its row, the text of the cell, a key of `reasons.REASONS`, and a sentence."""
 
     row: int
     cell: str

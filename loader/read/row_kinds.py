@@ -1,4 +1,4 @@
-"""The kind of a row: from its own cells first, then from the header, then from the options."""
+"""The kind of a row, from its own cells, else from the header, else from the options."""
 
 import json
 import re
@@ -15,21 +15,21 @@ from loader.read.table import Cells
 from loader.settings import InputSettings
 
 _OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
-# A file has few kinds of rows; a label column that is different on every row must still not fill the memory.
+# A file has few kinds of rows; but a label column with a different text on every row must not fill the memory.
 _REMEMBERED = 10_000
-# Characters of a cell: more than any list of labels between two object types has. A longer one names nothing.
+# Characters of a cell: more than any list of labels has. A longer cell is not a list of labels.
 _LONGEST = 10_000
 _KEPT = 200
 _CUT = "… (cut: the cell is far too long)"
-# Our failures files have an apostrophe before what a spreadsheet would run as a formula: the label '-VIP.
+# Our failures files put an apostrophe before a text that a spreadsheet would run as a formula: the label '-VIP.
 _DEFUSED = re.compile(r"'(?=[\s\"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindsOfRecords:
-    """The kinds of rows that the records of a batch ask for: for record n, `kinds[starts[n] : starts[n] + sizes[n]]`.
+    """The kinds of rows of a batch's records: those of record n are `kinds[starts[n] : starts[n] + sizes[n]]`.
 
-    The size is 0 for a record that does not say all that it must.
+    The size is 0 for a record that lacks a required field.
     """
 
     kinds: npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ class KindsOfRecords:
 
 
 class RowKindsOf:
-    """Finds the kinds of the rows of one column of to object ids; remembers them, since most records say the same."""
+    """Finds the kinds of the rows of one column of to object ids; caches them, because most records have the same."""
 
     def __init__(self, columns: Columns, to: Column, settings: InputSettings) -> None:
         self._columns = columns
@@ -49,7 +49,7 @@ class RowKindsOf:
         self._needs_label = settings.needs_label and columns.has_types()
 
     def missing(self, row_kind: RowKind) -> str:
-        """Return the field that a row of this kind does not say, and must; blank where nothing is missing."""
+        """Return the required field that a row of this kind lacks; blank if none."""
         for field in ("object_type", "to_object_type"):
             if not getattr(row_kind, field):
                 return field
@@ -115,14 +115,14 @@ class RowKindsOf:
 
 
 def labels_in(cell: str) -> list[str]:
-    """Return the labels that a cell of the label's column names, as a load reads them."""
+    """Return the labels in a cell of the label column."""
     return _labels(label_as_written(cell))
 
 
 def label_cell(label: str, written: Callable[[str], str]) -> str:
-    """Return a cell that a load reads as this one label; `written` is what becomes of a cell in the file.
+    """Return a cell that a load reads as this one label; `written` returns a cell as the file will have it.
 
-    Most labels are their own cell. One that would be taken for several, or changed, is a JSON list of one.
+    Most labels are their own cell. A label that would be split or changed is written as a JSON list of one.
 
     >>> label_cell("Boss", str), label_cell("Old; retired", str)
     ('Boss', '["Old; retired"]')
@@ -136,7 +136,7 @@ def _labels(label: str) -> list[str]:
 
 
 def label_as_written(cell: str) -> str:
-    """Return a cell without outer blanks and without the apostrophe that our own files have before a formula."""
+    """Return a cell without outer blanks and without the apostrophe that our own files put before a formula."""
     bare = trim(cell)
     if len(bare) > _LONGEST:
         return bare[:_KEPT] + _CUT

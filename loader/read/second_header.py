@@ -1,4 +1,4 @@
-"""A row below the header that is a header itself: several files in one, or a second table on the sheet."""
+"""A second header below the first: several files in one, or a second table on the sheet."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from loader.read.columns import id_columns, is_header
 from loader.read.headers import LONGEST, fold, looks_like_id
 from loader.settings import InputSettings
 
-# How many characters are searched for a header that follows on the last line of an earlier file without a line end.
+# How many characters are searched for a header that follows, without a line end, the last line of an earlier file.
 _LONGEST_NAME = 64
 _FIRST_WORDS = ("record", "associated")
 
@@ -28,13 +28,13 @@ class SecondHeader:
         self._named = {fold(text) for text in settings.columns.values() if text}
 
     def repeats(self, row: int, cells: Sequence[str]) -> bool:
-        """Return whether a row is the table's header once more; raises InputError if it is another header."""
-        # Most rows end here: two cells of a header must name ids, and this test of that is cheap.
+        """Return True if a row repeats the table's header; raises InputError if it is a different header."""
+        # A cheap test for most rows: two cells of a header must name ids.
         if sum(map(self._may_name_ids, cells)) < 2:
             return False
         if self._is_same(cells):
             return True
-        # Two headers have two names; `No ID` in both columns is no header.
+        # Two columns have different headers; `No ID` in both is not a header.
         in_id_columns = {cells[index] for index in self._id_columns if index < len(cells)}
         if (
             is_header(cells, self._settings)
@@ -45,7 +45,7 @@ class SecondHeader:
         return False
 
     def check_glued(self, row: int, cells: Sequence[str]) -> None:
-        """Raise InputError if a record that is too long ends with another header: the line before had no line end."""
+        """Raise InputError if a too long record ends with another header: the line before had no line end."""
         width = len(self._folded)
         rest = list(cells[width:])
         if not (rest and id_columns(rest, self._settings)):

@@ -1,4 +1,4 @@
-"""One sheet of a workbook, the same for old and new files."""
+"""One sheet of a workbook, for old and new files."""
 
 import datetime
 import re
@@ -12,21 +12,21 @@ from loader.read.headers import fold
 from loader.read.packed import MOST_TIMES
 from loader.read.table import Mark
 
-# A sheet is read as a full rectangle: two cells in far corners of 1 kB must not fill the memory.
+# A sheet is read as a full rectangle: a file of 1 kB with two cells in far corners must not fill the memory.
 _BYTES_OF_A_CELL = 32
 _FREE_CELLS = 6 << 20
 
 Value = int | float | str | bool | datetime.time | datetime.date | datetime.datetime | datetime.timedelta | Mark
-"""What a cell holds: blank text for nothing, a Mark for an error or a value that cannot be read."""
+"""The value of a cell: a blank text for nothing, a Mark for an error or a value that cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """A sheet that is held in memory whole.
+    """A sheet that is in memory as a whole.
 
-    `top` and `left` are the first row and column with anything in them, counted from 0. `rows` are all rows from the
-    sheet's own first to the last with anything in it; each begins at the column `left`, and is None where a value in it
-    cannot be read. `merged` has the cells, as (row, column) from 0, that merging has emptied.
+    `top` and `left` are the first non-empty row and column, counted from 0. `rows` are all rows from `top` to the last
+    non-empty one; each begins at the column `left`, and is None if a value in it cannot be read. `merged` has the
+    cells, as (row, column) from 0, that are empty because they were merged.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Workbook(Protocol):
     notes: list[str]
 
     def read(self, wanted: str | None, has_header: Callable[[Sheet], bool]) -> Sheet:
-        """Return the sheet that is wanted, or the only visible one with anything in it; nothing stays open."""
+        """Return the wanted sheet, or the only visible one that is not empty; nothing stays open."""
         ...
 
 
@@ -70,10 +70,10 @@ def choose(
     is_filled: Callable[[str], bool],
     has_header: Callable[[str], bool],
 ) -> str:
-    """Return which sheet to read: the one that is wanted, or the only visible one with anything in it.
+    """Return which sheet to read: the wanted one, or the only visible one that is not empty.
 
-    `sheets` maps each worksheet to whether it is visible. Raises UsageError where the user has to choose one; of those
-    whose header names the ids (`has_header`), the first is proposed.
+    `sheets` maps each worksheet to whether it is visible. Raises UsageError if the user must choose; it proposes the
+    first sheet with a header of ids (`has_header`).
     """
     names = list(sheets)
     if wanted:
@@ -84,7 +84,7 @@ def choose(
             raise UsageError(f"{name}: there is no sheet {show(wanted)}; the sheets are {show_all(names)}.")
         return exact[0]
     visible = [sheet for sheet, is_visible in sheets.items() if is_visible]
-    # A lone sheet is loaded anyway, and found to be blank then.
+    # A single sheet is loaded anyway, even if it is empty.
     filled = visible if len(visible) == 1 else list(filter(is_filled, visible))
     if not filled:
         raise InputError(f"{name}: no visible sheet has anything in it; the sheets are {show_all(names)}.")
@@ -98,13 +98,13 @@ def choose(
 
 
 def refuse_sprawl(name: str, cells: int, size: int) -> None:
-    """Raise InputError for a file of `size` bytes whose sheets' rectangles have far too many cells for them."""
+    """Raise InputError if the rectangles of the sheets have far too many cells for a file of `size` bytes."""
     if cells > max(_FREE_CELLS, MOST_TIMES * size // _BYTES_OF_A_CELL):
         raise InputError(f"{name}: a sheet's few cells lie too far apart; copy the table to a sheet of its own.")
 
 
 def is_duration_format(text: str) -> bool:
-    """Return whether a format shows a number as a duration: `[h]:mm`."""
+    """Return True if a format shows a number as a duration: `[h]:mm`."""
     return _DURATION.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""What every kind of file is turned into before it is judged: a header and batches of records as text."""
+"""What every kind of file becomes before it is judged: a header and batches of records as text."""
 
 from abc import abstractmethod
 from collections import Counter
@@ -64,7 +64,7 @@ class RecordBatch:
 
 
 class BatchBuilder:
-    """A batch that is made record by record; blank ones are left out, and what is wrong with all of one is a fault."""
+    """Makes a batch record by record; blank records are left out, and a record that is wrong as a whole has a fault."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -99,7 +99,7 @@ Record: TypeAlias = tuple[int, Sequence[str], Mark | None, Mapping[int, Mark]]
 
 
 def in_batches(records: Iterable[Record], width: int) -> Iterator[RecordBatch]:
-    """Yield records one batch after the other, for a reader that has them one by one."""
+    """Yield records in batches, for a reader that has them one by one."""
     builder = BatchBuilder(width)
     for record in records:
         builder.add(*record)
@@ -115,7 +115,7 @@ def in_columns(records: Iterable[Sequence[str]], width: int) -> list[Cells]:
 
 
 class Table:
-    """One table of an input, opened: its header was found, and nothing of it stays open between readings.
+    """One table of an input: its header is found, and no file stays open between readings.
 
     `notes` are known after opening. What a format does not have (an encoding, say) is None.
     """
@@ -131,16 +131,16 @@ class Table:
 
     @abstractmethod
     def batches(self, counts: Counter[str]) -> Iterator[RecordBatch]:
-        """Yield the records below the header in constant memory, as often as wanted; count in `counts` what is odd."""
+        """Yield the records below the header in constant memory; may be called again. `counts` counts oddities."""
 
     def cell_name(self, row: int, column: int) -> str:
-        """Return what a person calls the cell: `Row 7, column "object_id"`, or `Sheet1!B412`."""
+        """Return the name of a cell for people: `Row 7, column "object_id"`, or `Sheet1!B412`."""
         return f"Row {row}, column {show(self.header[column])}"
 
 
 HEADER_WITHIN = 20
 MOST_COLUMNS = 16_384
-"""What a sheet of Excel holds."""
+"""The columns of an Excel sheet."""
 # The limits of .xls and .xlsx. In 2020 England lost 16,000 Covid cases beyond the first.
 FULL_SHEETS = (65_536, 1_048_576)
 

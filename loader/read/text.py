@@ -25,7 +25,7 @@ _NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
 class Text(NamedTuple):
-    """How a text file is decoded. `nul` says whether NUL characters were seen; `notes` what people should know.
+    """How a text file is decoded. `nul`: NUL characters were seen; `notes` are sentences for the user.
 
     `byte_order_mark` says whether the file begins with one; `hint` names another encoding that it may be in.
     """
@@ -51,7 +51,7 @@ class _Survey(NamedTuple):
 
 
 def examine(packed: Packed, encoding: str | None) -> Text:
-    """Read the whole file once and find its encoding, so that no byte can fail to decode in the middle of a run."""
+    """Read the whole file once to find its encoding, so that no byte fails to decode in the middle of a run."""
     with reading(packed.name):
         with packed.open() as stream:
             head = stream.read(4096)
@@ -134,7 +134,7 @@ def _survey(packed: Packed, encoding: str, errors: str) -> _Survey:
 
 
 def refuse_other_text(name: str, start: str) -> None:
-    """Raise InputError for texts that are no table: web pages, XML, JSON in one piece."""
+    """Raise InputError for texts that are not tables: web pages, XML, JSON in one piece."""
     begins = start.lstrip("\ufeff \t\r\n")[:200].lower()
     if begins.startswith(("<!doctype", "<html", "<table", "<?xml", "<head", "<meta")):
         raise InputError(f"{name}: is a web page or XML, whatever its name says; save it as .xlsx or CSV.")
@@ -175,14 +175,14 @@ _ALPHABETS = {
     "cp1256": ("Arabic", "cp1256"),
     "cp874": ("Thai", "cp874"),
 }
-"""What charset-normalizer may find, as people know it and as --encoding takes it.
+"""Encodings that charset-normalizer may find, with their usual names, which --encoding takes.
 
-Those of Latin letters are left out: between them it is often wrong, and Windows text is the likeliest.
+Encodings of Latin letters are left out: it often confuses them, and Windows text is the likeliest.
 """
 
 
 def likely_encoding(packed: Packed) -> str:
-    """Return a sentence on the encoding that a file's bytes look like, blank where Windows text is as likely."""
+    """Return a sentence about the likely encoding of a file, blank if Windows text is as likely."""
     from charset_normalizer import from_bytes  # noqa: PLC0415 - a quarter of a second, for such files only
 
     sample = b""

@@ -1,4 +1,4 @@
-"""Rows of totals: some column has a word for a total, and the column of ids has a count."""
+"""Rows of totals: one column has a word for a total, and the column of ids has a count."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -11,13 +11,13 @@ from loader.read.table import Mark, RecordBatch
 _WORDS = (
     "totals?|sum|count|average|avg|summe|gesamt|gesamtsumme|gesamtergebnis|zwischensumme|teilergebnis|ergebnis"
     "|insgesamt|anzahl|mittelwert|total g[ée]n[ée]ral|sous-total|somme|moyenne|totale|suma|soma|totaal"
-    # What Excel writes below a pivot table in other languages.
+    # What Excel writes below a pivot table, in several languages.
     r"|total geral|totale complessivo|eindtotaal|hovedtotal|totalsumma?|summa|somma|suma ko\u0144cowa|razem|celkem"
     r"|celkov\u00fd sou\u010det|(?:kaikki )?yhteens\u00e4|(?:genel )?toplam"
     r"|\u043e\u0431\u0449\u0438\u0439 \u0438\u0442\u043e\u0433|\ucd1d ?\ud569\uacc4|\ud569\uacc4"
     "|\u0438\u0442\u043e\u0433\u043e|\u0432\u0441\u0435\u0433\u043e|\u5408\u8ba1|\u603b\u8ba1|\u5408\u8a08|\u7dcf\u8a08"
 )
-# One of these is in every such word: most files have none, and are looked through at once.
+# Every word for a total contains one of these: most files have none, which is found quickly.
 _ROOTS = (
     *("tota", "sum", "count", "average", "avg", "gesamt", "ergebnis", "anzahl", "mittelwert", "somme", "moyenne"),
     *("soma", "\u0438\u0442\u043e\u0433", "\u0432\u0441\u0435\u0433\u043e", "\u5408", "\u603b", "\u7dcf"),
@@ -53,7 +53,7 @@ class Totals:
     def find(self, batch: RecordBatch) -> Iterator[tuple[int, Mark]]:
         """Yield the place of each row of totals in a batch, with what is wrong with it."""
         if len(self._read) == len(batch.columns):
-            return  # A word for a total counts only in a column that is not read.
+            return  # A word for a total counts only in an unread column.
         cells = {position: batch.columns[position] for position in self._lengths}
         by_column = {
             position: np.minimum(np.fromiter(map(len, column), np.int64, len(column)), _LONGEST_ID)
@@ -90,6 +90,6 @@ class Totals:
         return found
 
     def _common(self, position: int) -> int:
-        """Return how long most cells of a column are that have no word for a total beside them."""
+        """Return the length of most cells of a column, without rows that have a word for a total."""
         lengths = self._lengths[position]
         return int(np.flatnonzero(lengths == lengths.max())[-1]) if lengths.any() else 0

@@ -20,10 +20,10 @@ from loader.read.headers import (
 from loader.read.missing import column_option
 from loader.settings import InputSettings
 
-# Columns of our own results and failures files, which look like fields that should be read.
+# Columns of our own results and failures files: they look like fields, but are not read.
 _OURS = frozenset({"error_category", "_error_category"})
 _OUR_RESULTS = frozenset({"created_resource_id", "labels"})
-# A file of a thousand such columns is one mistake, and need not be reported a thousand times.
+# A file with a thousand wrong columns is one mistake, and need not be reported a thousand times.
 _MOST = 20
 _ROLES = frozenset({
     "role", "roles", "relation", "relationship", "rolle", "rollen", "beziehung", "rôle", "rol", "relación", "ruolo",
@@ -38,9 +38,9 @@ _ENDS = ("object_id", "to_object_id")
 
 
 class Unused(NamedTuple):
-    """The headers of the columns that are not read, blank ones left out, and a sentence about each that looks wrong.
+    """The headers of unread columns, without blank ones, and a sentence about each suspicious one.
 
-    `types` are those of the sentences that are about a column that may say the association type.
+    `types` are the sentences about columns that may give the association type.
     """
 
     headers: tuple[str, ...]
@@ -49,10 +49,10 @@ class Unused(NamedTuple):
 
 
 def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> Unused:
-    """Return what of a table is not read.
+    """Return the unread columns of a table.
 
-    There is a warning for a column if its header holds `label`, `type` or `category`, or seems to name more ids; not
-    where it is clear that it describes one of the records, or where `--column` says which column holds the field.
+    A column gets a warning if its header contains `label`, `type` or `category`, or seems to name more ids. It gets
+    none if it clearly describes one of the records, or if `--column` names the column of that field.
     """
     used = [columns.object_id, *columns.to, *columns.own.values()]
     positions = {column.position for column in used}
@@ -64,7 +64,7 @@ def unused(header: Sequence[str], columns: Columns, settings: InputSettings) -> 
 
 
 class _Looks:
-    """Tells which field an unread column of one table looks like, and what can be done about it."""
+    """Finds which field an unread column looks like, and what to do about it."""
 
     def __init__(self, header: Sequence[str], columns: Columns, settings: InputSettings) -> None:
         self._read = columns.by_field()
@@ -106,7 +106,7 @@ class _Looks:
         return f"the column {show(text)} is not used, but looks {looks} {column_option(field, text)}{way_out}."
 
     def _way_out(self, field: str) -> str:
-        """Return how to say that an unread column is not the field, where one option does."""
+        """Return the option that says that an unread column is not the field, if there is one."""
         read = self._read.get(field, ())
         if not read:
             return f"; if it is not, add --column {field}= to end this warning"
@@ -124,13 +124,13 @@ class _Looks:
         return "" if self._is_property(text, bare) else field
 
     def _is_property(self, text: str, bare: str) -> bool:
-        """Return whether a type or category is that of a record: `Company type`, or any in HubSpot's own export."""
+        """Return True for the type or category of a record: `Company type`, or any in HubSpot's own export."""
         if "associat" in bare or "relation" in bare:
             return False
         words = _WORDS.findall(text[:LONGEST])
         ends = [word for word in words if any(same_type(word, each) for each in self._types.values())]
         if len(ends) > 1:
-            return False  # `contact_company_type` is that of the pair.
+            return False  # `contact_company_type` is the type of the pair.
         return self._is_export or bool(ends) or any(map(is_standard, words))
 
     def _of_ids(self, text: str, bare: str) -> str:

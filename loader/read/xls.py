@@ -22,25 +22,25 @@ from loader.read.sheet import (
 )
 
 _BLANK_KINDS = bytes([xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK])
-# An .xlsx behind a password is a compound file as an .xls is, with a stream of this name.
+# An .xlsx with a password is a compound file, like an .xls, with a stream of this name.
 _ENCRYPTED_XLSX = "EncryptedPackage".encode("utf-16-le")
 
 
 class Xls:
-    """An old workbook; the file is open, and a sheet in memory, while it is read only."""
+    """An old workbook; the file is open, and a sheet in memory, only while it is read."""
 
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
         self.notes: list[str] = []
 
     def read(self, wanted: str | None, has_header: Callable[[Sheet], bool]) -> Sheet:
-        """Return the sheet that is wanted, or the only visible one with anything in it."""
+        """Return the wanted sheet, or the only visible one that is not empty."""
         with self._packed.open() as stream:
             data = stream.read()
         if _ENCRYPTED_XLSX in data:
             raise InputError(f"{self._packed.name}: is protected by a password; save a copy without one.")
-        # Merged cells, and what is a duration and not a date, are known only with the formats. Ragged rows keep the
-        # memory of xlrd small where the cells of a sheet are far apart.
+        # Without formats, merged cells and durations are not known. Ragged rows keep the memory of xlrd small if the
+        # cells of a sheet are far apart.
         book = xlrd.open_workbook(
             file_contents=data, logfile=_Silence(), formatting_info=True, on_demand=True, ragged_rows=True
         )
@@ -76,7 +76,7 @@ class _Silence(io.TextIOBase):
 
 @dataclass(frozen=True, kw_only=True)
 class _Bounds:
-    """The first and last row and column of a sheet with anything in them, counted from 0."""
+    """The first and last non-empty row and column of a sheet, counted from 0."""
 
     top: int = 0
     bottom: int = -1
@@ -135,7 +135,7 @@ def _duration(days: float) -> Value:
 
 
 def _moment(days: float, mode: int) -> Value:
-    """Return a date, a time or both; the number itself where the calendar has no such day."""
+    """Return a date, a time or both; the number itself if there is no such day."""
     try:
         moment: datetime.datetime = xlrd.xldate_as_datetime(days, mode)
     except (OverflowError, ValueError):

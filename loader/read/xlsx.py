@@ -1,8 +1,8 @@
 """Excel's `.xlsx`, read by calamine.
 
-Calamine fails on a whole sheet, or row, for one cell with an error that is newer than calamine (`#SPILL!`) or with a
-duration too long for Python, even in a column that is not read. So calamine reads a copy in which such cells hold an
-error that it knows; `xlsx_facts.py` finds them.
+For one cell with an unknown error (`#SPILL!`), or with a duration too long for Python, calamine fails on the whole
+sheet or row, even if the column is not read. So calamine reads a copy in which such cells have an error that it knows;
+`xlsx_facts.py` finds them.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from loader.read.xlsx_facts import Patch, SheetFacts, facts, guard
 
 
 class Xlsx:
-    """A new workbook; the file is open while it is read only."""
+    """A new workbook; the file is open only while it is read."""
 
     def __init__(self, packed: Packed) -> None:
         self._packed = packed
@@ -31,7 +31,7 @@ class Xlsx:
         self.notes: list[str] = []
 
     def read(self, wanted: str | None, has_header: Callable[[Sheet], bool]) -> Sheet:
-        """Return the sheet that is wanted, or the only visible one with anything in it."""
+        """Return the wanted sheet, or the only visible one that is not empty."""
         with self._packed.open_seekable() as stream:
             if self._facts is None:
                 guard(self._packed.name, stream)
@@ -59,7 +59,7 @@ class Xlsx:
 
     @contextmanager
     def _workbook(self, stream: BinaryIO) -> Iterator[CalamineWorkbook]:
-        """Open the workbook, with what calamine cannot represent replaced; the stream is left at its start."""
+        """Open the workbook, with cells replaced that calamine cannot represent; rewind the stream afterwards."""
         stream.seek(0)
         known = self._facts
         copy = mended(stream, known.part, known.patches) if known and known.patches else nullcontext(stream)

@@ -1,8 +1,8 @@
-"""What must be known of an `.xlsx` before and beside calamine, from the XML in it.
+"""Facts about an `.xlsx` from its XML, which calamine needs or lacks.
 
-Before: whether it is a bomb. Beside: calamine gives an empty text for a cell with an error (`#N/A`) and for a formula
-that no spreadsheet has calculated yet. In a column where a blank means nothing to load, a row would be lost
-silently. And what calamine cannot represent must be replaced before it reads the sheet.
+Before calamine reads it: whether it is a bomb, and which cells calamine cannot represent, to replace them. Besides:
+calamine returns an empty text for a cell with an error (`#N/A`), and for a formula that was never calculated. In a
+column where a blank means that there is nothing to load, a row would be lost silently.
 """
 
 import io
@@ -27,7 +27,7 @@ _ROW = re.compile(rb"<(?:\w+:)?row\s[^>]*?\br\s*=\s*[\"']([0-9]{1,7})[\"']")
 _ODD = re.compile(rb"\bt=[\"']e[\"']|<(?:\w+:)?f[\s/>]|<(?:\w+:)?v(?:\s[^>]*)?>-[0-9.]*(?:[0-9]{9}|[eE])")
 _FILTER = re.compile(rb"<(?:\w+:)?row\s[^>]*?\bhidden=[\"'](?:1|true)[\"']")
 _KNOWN_ERRORS = frozenset({"", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A"})
-# Python's longest duration, in days, as calamine hands it over.
+# Python's longest duration, in days, as calamine returns it.
 _LONGEST_DURATION = 999_999_999
 _TRUTHS = ("", "0", "1", "true", "false")
 _TEXTS = ("str", "inlineStr", "d")
@@ -36,7 +36,7 @@ _BUILT_IN_DURATION = "46"  # [h]:mm:ss; ECMA-376 part 1, 18.8.30
 
 
 class Patch(NamedTuple):
-    """Bytes of a sheet's XML, from `start` to before `end`, and what calamine gets in their place."""
+    """Bytes of a sheet's XML, from `start` to before `end`, and what replaces them for calamine."""
 
     start: int
     end: int
@@ -57,7 +57,7 @@ class SheetFacts:
 
 
 def guard(name: str, stream: BinaryIO) -> None:
-    """Raise InputError for a workbook that would unpack to far more than it is, or whose bytes are damaged."""
+    """Raise InputError for a workbook that would unpack to far more than its size, or that is damaged."""
     size = stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream) as archive:
         members = archive.infolist()
@@ -65,12 +65,12 @@ def guard(name: str, stream: BinaryIO) -> None:
             raise InputError(f"{name}: is protected by a password; save a copy without one.")
         total = sum(info.file_size for info in members)
         if is_bomb(2 * total, 2 * size) or any(is_bomb(info.file_size, info.compress_size) for info in members):
-            raise refuse_bomb(name)  # Half the bytes are free here: calamine holds five times a table of blank texts.
+            raise refuse_bomb(name)  # Half the limit: calamine needs five times the memory of a table of blank texts.
         if total > _LARGEST:
             raise InputError(f"{name}: unpacks to {total:,} bytes; save it as CSV, which is read piece by piece.")
         cells = 0
         for info in members:
-            # Reads no more than the size that was checked, and compares the checksum: a wrong size is an error here.
+            # This reads no more than the checked size, and compares the checksum: a wrong size is an error here.
             # A sheet's part may have any name.
             area = _Area()
             for block in _blocks(archive, info):
@@ -81,7 +81,7 @@ def guard(name: str, stream: BinaryIO) -> None:
 
 
 def facts(stream: BinaryIO, sheet: str, *, thorough: bool = False) -> SheetFacts:
-    """Look through one sheet's XML; the costly part is done only if it has formulas, errors or durations at all."""
+    """Search one sheet's XML; the costly part is done only if it has any formulas, errors or durations."""
     with zipfile.ZipFile(stream) as archive:
         found = SheetFacts(part=_part_of(archive, sheet))
         info = archive.getinfo(found.part)
@@ -97,7 +97,7 @@ def facts(stream: BinaryIO, sheet: str, *, thorough: bool = False) -> SheetFacts
 
 
 def _blocks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield a member's bytes in pieces that overlap by the start of a tag that the last piece cut."""
+    """Yield a member's bytes in pieces; a tag that is cut at the end of one begins the next."""
     with archive.open(info) as stream:
         rest = b""
         while block := stream.read(BLOCK):
@@ -117,14 +117,14 @@ class _Area:
         self._last_row = 0
 
     def see(self, block: bytes) -> None:
-        # The row in a cell's own name counts, not that of the row element around it.
+        # The row in a cell's name counts, not that of its row element.
         places = _CELL.findall(block)
         self._columns.update([place.rstrip(b"0123456789") for place in places])
         rows = (int(place.lstrip(string.ascii_letters.encode())) for place in places)
         self._last_row = max(self._last_row, max(rows, default=0), max(map(int, _ROW.findall(block)), default=0))
 
     def size(self) -> int:
-        """Return the number of cells of the rectangle that holds them all."""
+        """Return the number of cells in the rectangle."""
         columns = [column_number(letters.decode("ascii")) for letters in self._columns]
         return self._last_row * (max(columns, default=0) - min(columns, default=0) + 1)
 
@@ -188,7 +188,7 @@ class _OddCells:
 
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
-    """Return the archive's name of a sheet's XML by way of the workbook's relations."""
+    """Return the archive's name of a sheet's XML, found by the workbook's relations."""
     targets = {rel["Id"]: rel["Target"] for rel in _elements(archive, "xl/_rels/workbook.xml.rels", "Relationship")}
     for element in _elements(archive, "xl/workbook.xml", "sheet"):
         if element.get("name") == sheet:
@@ -242,7 +242,7 @@ def _error_cell(tag: str, place: str) -> bytes:
 
 
 def _duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
-    """Return the numbers of the cell styles that show a number as a duration, as cells name them."""
+    """Return the numbers of the cell styles that show a number as a duration."""
     if "xl/styles.xml" not in archive.namelist():
         return frozenset()
     formats, styles = {_BUILT_IN_DURATION}, []
@@ -267,7 +267,7 @@ def _duration_styles(archive: zipfile.ZipFile) -> frozenset[str]:
 def _xml_parser() -> expat.XMLParserType:
     """Return a parser that refuses a document type with `zipfile.BadZipFile`, as no office program writes one.
 
-    Entities can be defined there only, and a few of them that name one another stand for gigabytes of text.
+    Only there can entities be defined, and a few nested ones can expand to gigabytes of text.
     """
 
     def refuse(name: str, system_id: str | None, public_id: str | None, has_internal_subset: bool) -> None:
