@@ -1,4 +1,4 @@
-"""The right to talk to a portal: what to sign requests with, and when to ask for a new token. No I/O of its own."""
+"""Credentials: how requests are authorized, and when a new token is needed. No I/O."""
 
 import hashlib
 import re
@@ -12,12 +12,12 @@ from loader.send.replies import Reply
 from loader.settings import OAuthCredentials, Secret
 
 RENEW_AT = 0.8
-"""Share of `expires_in` after which a token is renewed; HubSpot: a 401 is no valid sign that one is due."""
+"""Share of `expires_in` after which a token is renewed; HubSpot says that a 401 is not a valid sign for that."""
 
 LONGEST_LIFE = 10.0**9
 
 ROUNDS = 20_000
-"""Of PBKDF2: some 6 ms. A real token cannot be guessed from its hash in any case; one made up for a test could."""
+"""Iterations of PBKDF2: some 6 ms. A real token cannot be guessed from its hash, but one made up for a test could."""
 
 _TOKEN = re.compile(r"[!-~]{1,10000}", re.ASCII)
 
@@ -44,12 +44,12 @@ class StaticToken:
         return f"Bearer {self._token.reveal()}"
 
     def is_stale(self, now: float, refused: str | None) -> bool:
-        """Return False: another token is not to be had."""
+        """Return False: there is no other token."""
         return False
 
 
 class OAuthToken:
-    """An access token that is asked for with a refresh token, and asked for again before it expires."""
+    """An access token that is requested with a refresh token, and renewed before it expires."""
 
     renewable = True
 
@@ -67,15 +67,15 @@ class OAuthToken:
 
     @property
     def rotated(self) -> bool:
-        """True once the token endpoint gave another refresh token than the one that is in the settings."""
+        """True once the token endpoint gave another refresh token than the one in the settings."""
         return self._refresh_token.reveal() != self._credentials.refresh_token.reveal()
 
     def header(self) -> str:
-        """Return the value of the Authorization header; before the first `accept` it signs nothing."""
+        """Return the value of the Authorization header; not valid before the first `accept`."""
         return f"Bearer {self._token.reveal()}"
 
     def is_stale(self, now: float, refused: str | None) -> bool:
-        """Return True when a new token must be got before the next request: it is due, or its header was refused."""
+        """Return True if a new token is needed before the next request: it is due, or its header was refused."""
         return now >= self._renew_at or self.header() == refused
 
     def request(self) -> Request:
@@ -89,10 +89,10 @@ class OAuthToken:
         return api.token(form, self._version)
 
     def accept(self, answer: Mapping[str, object], asked_at: float) -> str | None:
-        """Take over a new token from the token endpoint's answer and return the portal's id, where it is named.
+        """Use the new token of the token endpoint's answer and return the portal's id, if it is named.
 
-        The token's life is counted from when it was asked for. Keeps the refresh token that comes back, because it may
-        have been rotated. Raises Unauthorized when the answer holds no token.
+        The token's lifetime is counted from its request. Keeps the returned refresh token, because it may have been
+        rotated. Raises Unauthorized if the answer has no token.
         """
         token, expires_in = answer.get("access_token"), answer.get("expires_in")
         usable = isinstance(token, str) and _TOKEN.fullmatch(token)
@@ -108,9 +108,9 @@ class OAuthToken:
 
 
 def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: Callable[[], datetime]) -> str | None:
-    """Have a new token taken over from the token endpoint's answer; return the portal's id, where it is named.
+    """Use the new token of the token endpoint's answer; return the portal's id, if it is named.
 
-    Raises Unauthorized when it is refused, and Retryable with nothing of the answer in it, which may hold the token.
+    Raises Unauthorized if it is refused, and Retryable without any text of the answer, which may have the token.
     """
     try:
         replies.raise_for(reply, now)
@@ -130,9 +130,9 @@ def take_over(token: OAuthToken, reply: Reply, *, asked_at: float, now: Callable
 
 
 def fingerprint(given: Secret | OAuthCredentials, base_url: str) -> str:
-    """Return a name for a token at an address that reveals neither: 32 characters for a file's name.
+    """Return a name for a token and an address that reveals neither: 32 characters for a file name.
 
-    The portal has no part in it, as a token belongs to one portal only.
+    It does not depend on the portal, because a token belongs to one portal.
     """
     token = (given if isinstance(given, Secret) else given.refresh_token).reveal()
     salt = f"association-loader shared limit {base_url}".encode()
@@ -140,7 +140,7 @@ def fingerprint(given: Secret | OAuthCredentials, base_url: str) -> str:
 
 
 def credential(given: Secret | OAuthCredentials, version: str) -> StaticToken | OAuthToken:
-    """Return what requests are signed with; `version` is that of the API, whose token endpoint is asked."""
+    """Return the credentials for requests; `version` is that of the API, for the token endpoint."""
     return StaticToken(given) if isinstance(given, Secret) else OAuthToken(given, version)
 
 
@@ -148,10 +148,10 @@ def credential(given: Secret | OAuthCredentials, version: str) -> StaticToken | 
 
 
 SHORTEST = 8
-"""Characters. A token made up for the sandbox, such as `any`, is part of words that an answer is made of."""
+"""Characters. A token made up for the sandbox, such as `any`, may be part of other words in an answer."""
 
 SHORTEST_IN_MESSAGES = 4
-"""A token made up for the sandbox, `any` or `x`, would make stars of half the message."""
+"""The sandbox takes any token, such as `any` or `x`: to hide these would hide half the message."""
 
 STARS = "***"
 
@@ -159,14 +159,14 @@ _ESCAPE = re.compile(rb"\\(?:u00([2-7][0-9A-Fa-f])|(.))", re.DOTALL)
 
 
 def hide_in_reply(reply: Reply, secrets: Iterable[str]) -> Reply:
-    """Return the answer with stars instead of secrets, in its body and its headers: a server may echo what it was sent.
+    """Return the answer with stars instead of secrets, in body and headers: a server may echo a request.
 
-    Answers are cleaned here and not where texts are written, because a text may be cut on its way, and half of a secret
-    is not found any more.
+    Answers are cleaned here and not where texts are written, because a text may be shortened before that, and half of a
+    secret would not be found.
     """
     body, headers = reply.body, reply.headers
     for secret in secrets:
-        if len(secret) < SHORTEST or secret.isdigit():  # Digits alone may be part of any id.
+        if len(secret) < SHORTEST or secret.isdigit():  # Digits may be part of any id.
             continue
         if b"\\" in body and (b"\\u00" in body or b"\\/" in body):  # JSON may write a token as `pat\u002dna1`.
             body = _ESCAPE.sub(_unescaped, body)
@@ -177,7 +177,7 @@ def hide_in_reply(reply: Reply, secrets: Iterable[str]) -> Reply:
 
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:
-    """Return printable ASCII as it is, but for what JSON must escape."""
+    """Return printable ASCII unchanged, except for what JSON must escape."""
     character = bytes([int(escape[1], 16)]) if escape[1] else escape[2]
     if character in (b'"', b"\\", b"\x7f") or (not escape[1] and character != b"/"):
         return escape[0]
@@ -185,7 +185,7 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 
 
 def hide_in_error(error: ApiError, secrets: Sequence[str]) -> None:
-    """Take secrets out of an error: a server may have echoed them."""
+    """Remove secrets from an error: a server may have echoed them."""
     error.message = hide_in_text(error.message, secrets)
     error.category = hide_in_text(error.category, secrets)
     error.correlation_id = hide_in_text(error.correlation_id, secrets)

@@ -24,10 +24,10 @@ LARGEST_ANSWER = 2**24
 
 
 class _Step(NamedTuple):
-    """Pairs that go out together, and the requests made for them so far.
+    """Pairs that are sent together, and the requests made for them so far.
 
-    `unmentioned` counts the answers that did not mention them, `refusals` those in a row that refused others beside
-    them. `read_back` is the latest answer, where that did not mention them: what HubSpot has is to be read first.
+    `unmentioned` counts the answers that did not mention them, `refusals` consecutive answers that refused other pairs
+    of the request. `read_back` is the latest answer if it did not mention them: then HubSpot is read first.
     """
 
     draft: Draft
@@ -38,7 +38,7 @@ class _Step(NamedTuple):
 
 
 class _Answered(NamedTuple):
-    """What one request came to: outcomes, and what is to be sent again, or read back first."""
+    """The result of one request: outcomes, and what must be sent again, or read back first."""
 
     created: list[Outcome]
     failed: list[Outcome]
@@ -48,10 +48,10 @@ class _Answered(NamedTuple):
 class Batch:
     """Sets the association types of pairs of one direction, `capacity` at most in one request.
 
-    Answers are matched by pair. Of a request that HubSpot refuses as a whole, the pairs that it names fail and the
-    others are sent again, halved where it names none. A pair of which an answer says nothing is read back before it is
-    called anything. Outcomes are recorded as soon as a pair is created, because a later request of the same batch may
-    end the run; those that a refusal names come together with the answer about the others.
+    Answers are matched by pair. If HubSpot refuses a whole request, the pairs that it names fail, and the others are
+    sent again; if it names none, in halves. A pair that an answer does not mention is read back before it gets an
+    outcome. Outcomes are recorded as soon as a pair is created, because a later request of the same batch may end the
+    run; failures of a refusal are recorded together with the answer about the others.
     """
 
     capacity = PAIRS_PER_CREATE
@@ -112,7 +112,7 @@ class Batch:
         return _Answered(created, self._refused(answer.refused, attempts), doubts)
 
     async def _read_back(self, step: _Step, delivered: Delivered[CreatedPairs]) -> _Answered:
-        """Return what became of pairs that an answer does not mention, by what HubSpot has."""
+        """Return the outcomes of pairs that an answer did not mention, by reading what HubSpot has."""
         answer, pairs, attempts = delivered.value, step.draft.pairs, step.attempts
         if not answer.complete and answer.unexplained is None:
             await asyncio.sleep(min(retry.LONGEST_DELAY, retry.FIRST_DELAY * 2.0**step.unmentioned))
@@ -142,7 +142,7 @@ class Batch:
                 category="NOT_IN_ANSWER",
             )
             return _Answered(created, refused + self._failed(left, why, attempts), [])
-        # What an answer says of no pair in particular: by halves.
+        # An error that names no pair: send halves.
         parts = halves(absent) if answer.unexplained is not None or answer.others else [absent] if absent else []
         drafts = step.draft.split(np.array(part, np.int64) for part in parts)
         return _Answered(created, refused, [step._replace(draft=draft, read_back=None) for draft in drafts])

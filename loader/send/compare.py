@@ -1,4 +1,4 @@
-"""The action of a verification: what the rows want, held against what HubSpot has; it changes nothing there."""
+"""The action of a verification: what the rows want is compared with what HubSpot has; nothing is changed."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ from loader.send.reading import CurrentAssociations
 
 
 class Compare:
-    """Reads the current types of pairs and tells which are as they should be.
+    """Reads the current types of pairs and judges which are as they should be.
 
-    With `removed`, they are as they should be when nothing of what the rows name is there any more. Else `plain` are
-    the unlabelled types of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair may hold
-    nothing else than those and what the rows want. A pair that is not as it should be has an outcome only with `final`:
-    before, it may be that the read lags behind a write.
+    With `removed`, they are as they should be if nothing that the rows name is left. `plain` are the unlabelled types
+    of each direction, which HubSpot adds to every pair by itself. With `exact`, a pair may have only these and what the
+    rows want. A pair that is not as it should be gets an outcome only with `final`: before that, the read may lag
+    behind a write.
     """
 
     capacity = 5000
@@ -37,7 +37,7 @@ class Compare:
         self._final = final
 
     async def apply(self, draft: Draft, record: Record) -> None:
-        """Record the outcomes of those pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
+        """Record the outcomes of the pairs that can be judged now: `same`, `other`, `missing` or `failed`."""
         pairs = draft.pairs
         reading = await self._current.read(pairs.direction, pairs.from_ids)
         moment = self._current.clocks.timestamp()

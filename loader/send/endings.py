@@ -1,4 +1,4 @@
-"""What ends a run from within, in words a person can act on. Pure functions: errors in, errors out."""
+"""The errors that end a run, in words that a person can act on. Pure functions: errors in, errors out."""
 
 from datetime import datetime, timedelta
 
@@ -10,11 +10,11 @@ LONGEST_SPAN = 10.0 * 365 * 86400
 """Seconds; a calendar ends somewhere."""
 
 REDIRECTS_TO_STOP = 10
-"""When the first ten answers are redirects, this is not HubSpot's address."""
+"""If the first ten answers are redirects, this is not HubSpot's address."""
 
 
 def wrong_address(error: ApiError) -> Fatal | None:
-    """Return what a fault means that passes in the middle of a run, but was there before any answer came."""
+    """Return the meaning of a fault that would be temporary during a run, but occurred before any answer."""
     if error.category == "DNS":
         return Unreachable(
             "the server's name cannot be found: check --base-url and the network, then run the same command again",
@@ -26,7 +26,7 @@ def wrong_address(error: ApiError) -> Fatal | None:
 
 
 def redirected(status: int) -> Redirected:
-    """Return what ten redirects, and nothing else, mean."""
+    """Return the meaning of ten redirects without any other answer."""
     return Redirected(
         f"the first {REDIRECTS_TO_STOP} answers were all redirects, so this is not HubSpot's address: check --base-url",
         status=status,
@@ -35,38 +35,38 @@ def redirected(status: int) -> Redirected:
 
 
 def unreachable(message: str, error: ApiError) -> Unreachable:
-    """Return the end for now after one failure too many."""
+    """Return the error that ends the run after one failure too many."""
     return Unreachable(
         printable(f"{message}: run the same command again later"), status=error.status, category=error.category
     )
 
 
 def no_answer(error: ApiError) -> Unreachable:
-    """Return the end for now after a question that must be answered was not."""
+    """Return the error that ends the run if a necessary question got no answer."""
     return unreachable(f"HubSpot gave no usable answer ({error.message})", error)
 
 
 def silence(error: ApiError) -> Unreachable:
-    """Return the end for now after a quarter of an hour without an answer of use."""
+    """Return the error that ends the run after a quarter of an hour without a usable answer."""
     return unreachable(f"HubSpot gave no usable answer for 15 minutes ({error.message})", error)
 
 
 def broken_tls(error: ApiError) -> Unreachable:
-    """Return the end for now when HubSpot's own way to its servers is broken, and stays so."""
+    """Return the error that ends the run if HubSpot's proxies cannot reach its servers for long."""
     return unreachable(
         f"the connection to HubSpot has a broken certificate ({error.status}), which HubSpot's support can fix", error
     )
 
 
 def come_back(error: ApiError, time_zone: str | None, now: datetime) -> Unreachable:
-    """Return the end for now after a Retry-After beyond all patience; `now` is UTC."""
+    """Return the error that ends the run after a very long Retry-After; `now` is UTC."""
     seconds = error.retry_after or 0.0
     moment = _moment(seconds, time_zone, now)
     return unreachable(f"HubSpot asks to come back in {seconds:.0f} seconds, at {moment}", error)
 
 
 def migrating(error: ApiError, time_zone: str | None, now: datetime) -> PortalMigrating:
-    """Return the end for now while HubSpot moves the portal to another data centre; `now` is UTC."""
+    """Return the error that ends the run while HubSpot moves the portal to another data centre; `now` is UTC."""
     message, seconds = error.message, error.retry_after
     if seconds:
         moment = _moment(seconds, time_zone, now)
@@ -85,9 +85,9 @@ def _moment(seconds: float, time_zone: str | None, now: datetime) -> str:
 
 
 def not_readable(error: MissingScope) -> MissingScope:
-    """Return what a 403 to a reading means: one that names a scope or the person's permission says so itself.
+    """Return the meaning of a 403 to a reading; one that names a scope or a permission is clear already.
 
-    A service key with write scopes alone is refused without a word of scopes (observed in October 2026).
+    A service key that has only write scopes is refused without a mention of scopes (observed in October 2026).
     """
     if error.context.get("requiredScopes") or error.context.get("missingScopes") or "PERMISSION" in error.category:
         return error

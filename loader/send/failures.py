@@ -1,4 +1,4 @@
-"""When failures are too many: a budget that the command sets, and one that is always on."""
+"""When there are too many failures: a limit of the command, and one that always holds."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from loader.model import WRITTEN, Outcome
 from loader.settings import Budget
 
 SAME_IN_A_ROW = 200
-"""After this many failures for one and the same reason, with no success between, the command is wrong, not the rows."""
+"""After this many failures for the same reason, without a success between, the command is wrong, not the rows."""
 
 FEWEST_ROWS_OF_A_SHARE = 100
 
 UNCLEAR = frozenset({"UNREADABLE_ANSWER", "NOT_IN_ANSWER"})
-"""Categories of an answer that says nothing: no word of HubSpot's on the command."""
+"""Categories of answers that do not show that the command is wrong."""
 
 
 class FailureGuard:
-    """Counts the rows that this command gave an outcome; rejected rows were never sent and do not count."""
+    """Counts the rows with an outcome of this command; rejected rows were never sent and do not count."""
 
     def __init__(self, budget: Budget | None) -> None:
         self._budget = budget or Budget()
@@ -26,9 +26,9 @@ class FailureGuard:
         self._in_a_row = 0
 
     def watch(self, outcomes: Sequence[Outcome]) -> None:
-        """Take note of outcomes that came together; raises TooManyFailures when the run has to stop.
+        """Count outcomes that came together; raises TooManyFailures if the run must stop.
 
-        Among those of one batch that a pair was created in, failures are none in a row, whatever their number.
+        If one pair of a batch was created, the failures of that batch are not consecutive, whatever their number.
         """
         written = False
         for outcome in outcomes:
@@ -49,7 +49,7 @@ class FailureGuard:
         if outcome.status != "failed":
             return
         status = outcome.result.http_status
-        # A 2xx that holds the refusal counts like a 4xx; what passes does not.
+        # A 2xx with a refusal counts like a 4xx; a temporary failure does not.
         passes = outcome.result.error_category in UNCLEAR
         if status is None or passes or status >= 500 or status in TRY_AGAIN:
             self._in_a_row = 0

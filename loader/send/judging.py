@@ -1,4 +1,4 @@
-"""What pairs have, held against what they are to have: whether there is anything to send, and what."""
+"""What pairs have is compared with what they should have: whether there is anything to send, and what."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from loader.model import NO_TYPES, WHOLE_PAIR, AssociationType, Direction, Pair,
 
 
 class Judgement(NamedTuple):
-    """What a pair was `before`, what rows ask for of that and is `there` still, and all that it is to have.
+    """What is to be sent for a pair. `there` are the types that rows ask for and that it had `before` and still has.
 
-    `gone` are the labels that it had and is not to have. Where types are taken off, `types` are the labels that go, or
-    `WHOLE_PAIR` alone, and `there` are those wanted that the pair did not have. `refusal`: nothing may be sent; a
-    key of `reasons.REASONS` and a sentence say why.
+    `types` are all that it should have. `gone` are the labels that it had and should not have. In a removal, `types`
+    are the labels that go, or only `WHOLE_PAIR`, and `there` are the rows' types that the pair did not have. `refusal`:
+    nothing may be sent; a key of `reasons.REASONS` and a sentence say why.
     """
 
     before: Types
@@ -27,10 +27,10 @@ class Judgement(NamedTuple):
 
 
 class Judge(Protocol):
-    """Says what is to be sent for a pair; `exact` when the pair must not keep what no row wants it to have.
+    """Decides what is to be sent for a pair; `exact`: the pair must not keep what no row wants it to have.
 
-    `removes`: it takes types off. That a pair has nothing then means that nothing is sent for it, which only its own
-    end can tell.
+    `removes`: it takes types off. Then nothing is sent for a pair without associations, and only its own end shows that
+    for certain.
     """
 
     exact: bool
@@ -39,8 +39,8 @@ class Judge(Protocol):
     def __call__(self, pair: Pair, now: Types) -> Judgement | None:
         """Return what is to be sent for a pair that has the types `now`; None when that is nothing.
 
-        What counts as old is what it had when this run first looked (`pair.before`) and still has: the answer to an
-        earlier request of this run may have been lost, and its labels are not old for that.
+        Types count as old if the pair had them when this run first read it (`pair.before`) and still has them. An
+        earlier request of this run, whose answer was lost, may have added others: these are not old.
         """
 
 
@@ -51,7 +51,7 @@ class Merging:
     removes = False
 
     def __call__(self, pair: Pair, now: Types) -> Judgement | None:
-        """Return what is to be sent, together with what is there; None when all that the rows want is."""
+        """Return what is to be sent, with the present types; None if the pair has all that the rows want."""
         before = now if pair.before is None else pair.before
         old = before & now
         wanted = frozenset(pair.types)
@@ -70,7 +70,7 @@ class Replacing:
         self._unlabelled = unlabelled
 
     def __call__(self, pair: Pair, now: Types) -> Judgement | None:
-        """Return what is to be sent, and what goes by that; None when the pair has just what the rows want."""
+        """Return what is to be sent, and what is removed by that; None if the pair has exactly what the rows want."""
         before = now if pair.before is None else pair.before
         old = before & now
         wanted = frozenset(pair.types)
@@ -84,9 +84,9 @@ class Replacing:
 class Removing:
     """Types are taken off, and a pair keeps all others.
 
-    `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks unknown types: to archive
-    one that is not known to be a label might take all labels with it. `whole_pair`: to name the unlabelled type
-    is to name the whole pair.
+    `labels` gives the label of each type by its key, blank for an unlabelled type, without unknown types: to archive a
+    type that is not known to be a label might remove all labels. `whole_pair`: the unlabelled type means the whole
+    pair.
     """
 
     exact = True
@@ -97,10 +97,10 @@ class Removing:
         self._whole_pair = whole_pair
 
     def __call__(self, pair: Pair, now: Types) -> Judgement | None:
-        """Return what is to be taken off; None when the pair has none of it.
+        """Return what is to be taken off; None if the pair has nothing of it.
 
-        What it had when this run first looked counts as there: the answer to an earlier request of this run may have
-        been lost, and to take off once more what is gone changes nothing.
+        What it had when this run first read it counts as present: the answer to an earlier request of this run may have
+        been lost, and to take off again what is gone changes nothing.
         """
         before = now | (pair.before or NO_TYPES)
         wanted = frozenset(pair.types)
@@ -128,10 +128,10 @@ class Removing:
 
 
 class Mirroring:
-    """What was planned is taken off: a pair that no row names goes whole, unless it has got something else since.
+    """What was planned is taken off: a pair that no row names is removed whole, unless it has got something else since.
 
-    What came since was not held against `--max-removals`, and a user has just wanted it. `unlabelled` are the types
-    that go with their pair alone.
+    What came since was not counted for `--max-removals`, and a user has just wanted it. `unlabelled` are the types that
+    can only be removed with their pair.
     """
 
     exact = True
@@ -141,9 +141,9 @@ class Mirroring:
         self._unlabelled = unlabelled
 
     def __call__(self, pair: Pair, now: Types) -> Judgement | None:
-        """Return what is to be taken off; None when nothing of it is there, or it cannot go without something else.
+        """Return what is to be taken off; None if nothing of it is there, or it cannot go without something else.
 
-        What it had when this run first looked counts as there, as for `Removing`.
+        What it had when this run first read it counts as present, as for `Removing`.
         """
         planned = frozenset(pair.types) - {WHOLE_PAIR}
         before = now | (pair.before or NO_TYPES)
@@ -154,16 +154,16 @@ class Mirroring:
         labels = (before & planned) - self._unlabelled.get((pair.object_type, pair.to_object_type), NO_TYPES)
         if not labels:
             return None
-        # An undo gives back all that a pair was that was to go whole: of this one, only the labels go.
+        # An undo gives back everything to a pair that was to be removed whole; but here only the labels go.
         was = labels if WHOLE_PAIR in pair.types else before
         return Judgement(was, planned - before, tuple(sorted(labels)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
-    """Pairs, by their places, of which one judgement holds: a million pairs have few.
+    """Pairs, by index, with the same judgement: a million pairs have few different ones.
 
-    `pair` is one of them, and `now` what each of them has.
+    `pair` is one of them, and `now` are the types that each of them has.
     """
 
     places: npt.NDArray[np.intp]
@@ -173,7 +173,7 @@ class Case:
 
 
 def cases(pairs: Pairs, held: Small, types: Sequence[Types], judge: Judge) -> list[Case]:
-    """Judge pairs by what each has, by index into `types`: once for those that want, had and have the same."""
+    """Judge pairs by what each has (indexes into `types`), once for those that want, had and have the same."""
     return [
         Case(places=places, pair=(pair := pairs.at(places[0])), now=now, judgement=judge(pair, now))
         for places, now in same_types(pairs, held, types)
@@ -181,12 +181,12 @@ def cases(pairs: Pairs, held: Small, types: Sequence[Types], judge: Judge) -> li
 
 
 def same_types(pairs: Pairs, held: Small, types: Sequence[Types]) -> list[tuple[npt.NDArray[np.intp], Types]]:
-    """Return the places of pairs that want, had and have the same, with what they have, in the order of the pairs."""
+    """Return the indexes of pairs that want, had and have the same, with what they have, in the order of the pairs."""
     keys = pairs.intents.astype(np.int64) * len(types) + held
     found = [(np.flatnonzero(keys == key), types[key % len(types)]) for key in distinct(keys).tolist()]
     return sorted(found, key=lambda each: each[0].item(0))
 
 
 def renamed(types: Sequence[Types], inverse: Mapping[AssociationType, AssociationType]) -> list[Types]:
-    """Return types by what they are called from the other end; those without a name there are left out."""
+    """Return the inverses of types; types without a known inverse are left out."""
     return [frozenset(inverse[each] for each in some if each in inverse) for some in types]

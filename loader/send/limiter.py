@@ -1,4 +1,4 @@
-"""When a request may leave: everything that can hold one back, in one place.
+"""When a request may leave: everything that can delay one, in one place.
 
 Every request, a retry too, waits in `Limiter.take` until all of these let it go:
 
@@ -9,8 +9,8 @@ Every request, a retry too, waits in `Limiter.take` until all of these let it go
 - the circuit breaker, which lets one request a second go while HubSpot is down;
 - the daily reserve: close to it, each request under way may be the last that it allows.
 
-Besides that only three things take a request's time: backoff after a failed attempt, a reading that has become too old,
-and a token that must be renewed (see `gateway`).
+Only three other things delay a request: backoff after a failed attempt, a reading that has become too old, and a token
+that must be renewed (see `gateway`).
 """
 
 import asyncio
@@ -38,19 +38,19 @@ BURST = 10
 """Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
 
 LOWERED_BY = 0.8
-"""A 429 while we were inside our own count means that another app uses the same limit."""
+"""The share to give up after a 429: within our own count it means that another app uses the same limit."""
 
 RAISED_BY = 0.05
 """Share of the limit that comes back with each window without a 429."""
 
 REMEMBERED = 1000
-"""Answers remembered at least, so that a limit up to this holds at once when it, or its window, changes."""
+"""At least this many answers are remembered, so that a changed limit or window holds at once, up to this size."""
 
 ABANDONED_SECONDS = 1.0
-"""A request that was given up may still arrive: its slot is held for so long before its window starts."""
+"""Seconds. An abandoned request may still arrive: its slot is held for this long before its window starts."""
 
 ROUNDING = 1e-3
-"""Of a slot: portions are fractions."""
+"""Of a slot, for rounding: portions are fractions."""
 
 QUIET_SECONDS = 10.0
 FAILURES_TO_OPEN = 3
@@ -58,10 +58,10 @@ PROBE_SECONDS = 1.0
 GIVE_UP_SECONDS = 900.0
 
 PATIENCE_SECONDS = 120.0
-"""So long after the breaker opened it is doubted: rows that always fail, left at a run's end, may look like an outage.
+"""Seconds after which an open breaker is doubted: at a run's end, a few rows that always fail look like an outage.
 
-A plain 500 is HubSpot's own word about one request, and counts against its row again then. For other failures of a row
-that is left alone, HubSpot is asked whether it is at work (see `gateway`).
+From then on a plain 500, which is HubSpot's own answer to one request, counts against its row again. For other failures
+of a single remaining row, a question shows whether HubSpot works (see `gateway`).
 """
 
 
@@ -69,8 +69,8 @@ that is left alone, HubSpot is asked whether it is at work (see `gateway`).
 class Breaker:
     """The circuit breaker: opens when nothing has succeeded for 10 s and 3 requests failed meanwhile.
 
-    Then one request a second goes out until one succeeds. All times are seconds of one monotonic clock; `now` is always
-    the caller's. `failures` are those since the last success, without the 429s: a server that says 429 is at work.
+    Then one request a second is sent until one succeeds. All times are seconds of one monotonic clock; `now` is always
+    the caller's. `failures` are those since the last success, without 429s: a server that answers 429 works.
     `unanswered` are all of them, and `failing_since` is when they began.
     """
 
@@ -83,7 +83,7 @@ class Breaker:
 
     @property
     def open(self) -> bool:
-        """True while the server is taken to be down."""
+        """True while the server counts as down."""
         return self.opened_at is not None
 
     def open_for_long(self, now: float) -> bool:
@@ -95,13 +95,13 @@ class Breaker:
         return max(0.0, self.last_sent + PROBE_SECONDS - now) if self.open else 0.0
 
     def succeeded(self, now: float) -> None:
-        """Note an answer that shows the server at work (a refusal of one request is one, too)."""
+        """Note an answer that shows that the server works (a refusal of one request does, too)."""
         self.last_success = now
         self.failures = self.unanswered = 0
         self.failing_since = self.opened_at = None
 
     def failed(self, now: float, *, rate_limited: bool) -> bool:
-        """Note an attempt that brought no usable answer; return True if that opens the breaker."""
+        """Note an attempt without a usable answer; return True if that opens the breaker."""
         if self.failing_since is None:
             self.failing_since = now
         self.unanswered += 1
@@ -118,22 +118,22 @@ class Breaker:
         return not self.open or (status == 500 and self.open_for_long(now))
 
     def given_up(self, now: float) -> bool:
-        """Return True when no usable answer came for a quarter of an hour; to be asked after a failure."""
+        """Return True if no usable answer came for a quarter of an hour; called after a failure."""
         since = self.failing_since
         return since is not None and self.unanswered >= FAILURES_TO_OPEN and now - since >= GIVE_UP_SECONDS
 
 
 class Limiter:
-    """As many slots as requests are allowed, each reusable one window after its answer.
+    """One slot for each allowed request; a slot can be used again one window after its answer.
 
-    Why the answer and not the departure: a request counts when it arrives, which is some time between the two. Two
-    arrivals of one slot are at least a window apart only if the second leaves a window after the first was answered.
-    Slots are counted, not kept: a request leaves when those under way and those answered within the last window are
-    fewer than the limit, so that a limit that changes holds for what already happened, too.
+    Why after the answer and not after the departure: HubSpot counts a request when it arrives, which is between the
+    two. Two arrivals of one slot are certainly a window apart only if the second leaves a window after the answer to
+    the first. Slots are only counted: a request may leave if fewer than the limit are under way or were answered within
+    the last window. So a changed limit also holds for earlier requests.
 
-    `clock` gives seconds, monotonic. With `follow` the limit is what the answers' headers say. `concurrency` requests
-    may be under way at once; `daily_reserve` is what is left of the day's quota for others, where HubSpot says how much
-    that is.
+    `clock` gives seconds, monotonic. With `follow` the limit is taken from the answers' headers. `concurrency` requests
+    may be under way at once; `daily_reserve` is how much of the day's quota is left to others, if HubSpot says how
+    large it is.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Limiter:
         """Since the last success."""
         self._full_rate = rate
         self._lowered_to = 1.0
-        """Share of the full rate that 429s have left."""
+        """Share of the full rate that is left after 429s."""
         self._resized_at = -math.inf
         self.portion, self._loaders, self._portion_until = 1.0, 1, math.inf
         self._in_flight = 0
@@ -180,7 +180,7 @@ class Limiter:
         self.breaker.last_sent = self._clock()
 
     def _seconds_to_wait(self, now: float) -> float:
-        """Return the seconds until a request may leave, 0 if it may now; infinity waits for something to change."""
+        """Return the seconds until a request may leave, 0 if it may now; infinity: until something changes."""
         in_flight = self._in_flight
         if in_flight >= self.concurrency or now >= self._portion_until:
             return math.inf
@@ -197,11 +197,11 @@ class Limiter:
         return self._answered[-free] - self._window_start(now)
 
     def _window_start(self, now: float) -> float:
-        # A monotonic clock may be slewed by 500 ppm against the server's; a thousandth covers both directions.
+        # A monotonic clock may differ by 500 ppm from the server's; a thousandth covers both directions.
         return now - self.rate.seconds * 1.001
 
     def give_back(self, *, answered: bool) -> None:
-        """Start a slot's window: now if its request was answered, a moment later if it was given up."""
+        """Start a slot's window: now if its request was answered, a moment later if it was abandoned."""
         now = self._clock()
         self._in_flight -= 1
         insort(self._answered, now if answered else now + ABANDONED_SECONDS)
@@ -214,16 +214,16 @@ class Limiter:
     # --- HubSpot's limit, and what a 429 takes of it for a while
 
     def follow(self, rate: Rate) -> None:
-        """Take over the limit that an answer's headers name, if this limiter follows them."""
+        """Use the limit in an answer's headers, if this limiter follows them."""
         if self.follows and rate != self._full_rate:
             self._full_rate = rate
             self._resize(self._lowered_to)
 
     def slow_down(self, retry_after: float | None, uniform: Uniform) -> None:
-        """After a 429, let no request leave for a while, of any task, and give up a fifth of the limit.
+        """After a 429, pause all requests for a while, and give up a fifth of the limit.
 
-        The pause is a tenth of the window, doubled with each pause up to the whole of it until a request succeeds, and
-        never shorter than HubSpot asks for. 429s to requests that left before a pause began prolong it at most.
+        The pause is a tenth of the window, doubled with each pause up to a whole window until a request succeeds, and
+        never shorter than HubSpot asks for. 429s to requests that left before a pause began can only prolong it.
         """
         if not self.paused_for:
             self.pauses_in_a_row += 1
@@ -233,7 +233,7 @@ class Limiter:
         self.pause(max(uniform(longest / 2, longest), retry_after or 0.0))
 
     def pause(self, seconds: float) -> None:
-        """Let no request leave for so long."""
+        """Pause all requests for some seconds."""
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     @property
@@ -242,7 +242,7 @@ class Limiter:
         return max(0.0, self._paused_until - self._clock())
 
     def succeeded(self) -> None:
-        """Note an answer that shows HubSpot at work: a little of the limit that was given up comes back.
+        """Note an answer that shows that HubSpot works: a little of the limit that was given up comes back.
 
         It does so if a whole window has passed since the last change.
         """
@@ -263,19 +263,19 @@ class Limiter:
     # --- shared with other loaders of the token (see `sharing`)
 
     def share(self, portion: float, loaders: int, until: float) -> None:
-        """Keep to a portion of the limit, at the pace of one of several loaders; nothing leaves after `until`."""
+        """Use a portion of the limit, at the pace of one of several loaders; nothing leaves after `until`."""
         self.portion, self._loaders, self._portion_until = portion, loaders, until
         self._apply()
 
     def in_use(self, seconds: float) -> float:
-        """Return the portion of the limit that requests take up which are under way or were answered so lately."""
+        """Return the portion of the limit used by requests that are under way or were answered recently."""
         lately = len(self._answered) - bisect_right(self._answered, self._clock() - seconds)
         return min(1.0, (self._in_flight + lately) / self._full_rate.requests)
 
     def _apply(self) -> None:
         requests, seconds = max(1, int(self._full_rate.requests * self._lowered_to + 1e-9)), self._full_rate.seconds
         self.rate = Rate(requests, seconds)
-        # An equal part is one slot at least: with fewer slots than loaders none would ever send.
+        # An equal part is at least one slot: with fewer slots than loaders, none would ever send.
         self._slots = int(requests * self.portion + ROUNDING) or int(self.portion >= 1 / self._loaders)
         part = max(1, requests // self._loaders)
         burst = max(1, min(BURST, part // 2))

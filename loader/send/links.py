@@ -1,7 +1,7 @@
-"""What the answer to a batch read says: the associations of many records, in columns.
+"""The answer to a batch read: the associations of many records, in columns.
 
-An answer that says of a record neither what it has nor why not leaves that record in doubt, unless it is known to leave
-out records that have nothing.
+If an answer does not mention a record, that record is in doubt, unless the answer is known to leave out records without
+associations.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -37,14 +37,14 @@ STATUSES = (200, 207)
 _NONE_FOUND = "NO_ASSOCIATIONS_FOUND"
 
 _MOST_TYPES = 1000
-"""Of one pair; HubSpot has some 60 between two object types at most."""
+"""Types of one pair; HubSpot has at most some 60 between two object types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Links:
-    """Associations in columns, one entry for each: a record, an associated one, and, by index into `sets`, their types.
+    """Associations in columns: a record, an associated record, and the index of their types in `sets`.
 
-    Two records may be in it twice, with other types; what they have is all of them.
+    Two records may be in it twice, with different types; all of these count.
     """
 
     records: Ids
@@ -62,14 +62,13 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Page:
-    """What a batch read's answer says, and where the next page of each record starts.
+    """The content of a batch read's answer, and where the next page of each record starts.
 
-    A `plain` one speaks of the records that were asked for, and says all that they have: of most answers there is
-    nothing else to say. Of the others: `mentioned` are the records that it says something of, `refused` those that it
-    names an error for; `unexplained` is an error that names none of them. Where the answer is not `complete` (CANCELED,
-    PENDING, PROCESSING), the records in neither are to be asked for again. `others` are other records than those asked
-    for, or that it names twice: some that it does not mention are merged into them. `names_all` says that it has an
-    entry for records without associations, too.
+    A `plain` answer is about the requested records only and has all their associations; most are like that. The other
+    fields are for all others. `mentioned` are the records that it has an entry for, `refused` those with an error;
+    `unexplained` is an error that names none of them. If the answer is not `complete` (CANCELED, PENDING, PROCESSING),
+    the records in neither must be read again. `others` are records that were not requested, or that it names twice:
+    unmentioned records may be merged into these. `names_all`: it has an entry for records without associations, too.
     """
 
     links: Links
@@ -89,7 +88,7 @@ NO_LINKS = Links(
 
 
 def joined(parts: Sequence[Links]) -> Links:
-    """Return the associations of several answers as one; the first of its sets of types is the empty one."""
+    """Join the associations of several answers; the first set of types is the empty one."""
     parts = (NO_LINKS, *parts)
     sets: dict[Types, int] = {}
     numbers = [np.array([sets.setdefault(each, len(sets)) for each in part.sets], np.int32) for part in parts]
@@ -102,11 +101,11 @@ def joined(parts: Sequence[Links]) -> Links:
 
 
 def associated(reply: Reply, requested: Ids) -> Page:
-    """Read a batch read's answer (200 or 207) about the records asked for; ids are text or numbers in it.
+    """Read a batch read's answer (200 or 207) about the requested records; ids in it are text or numbers.
 
     A record without associations is left out, or named in `errors` with the subcategory NO_ASSOCIATIONS_FOUND: neither
-    is an error here. Raises ServerFault for an answer that cannot be read, and for one that is not complete and says
-    nothing; Refused where all that it says is an error that names none of the records.
+    is an error here. Raises ServerFault for an answer that cannot be read, or is not complete and has no entry; Refused
+    if it only has an error that names none of the records.
     """
     return _plain(reply, requested) or _thorough(reply, set(requested.tolist()))
 
@@ -155,7 +154,7 @@ _OTHER, _ITS_TYPES = attrgetter("to_object_id"), attrgetter("association_types")
 
 
 def _plain(reply: Reply, requested: Ids) -> Page | None:
-    """Return what an answer says if it is plain, else None: about records asked for, each once, and no error."""
+    """Return the content of a plain answer, else None: only requested records, each once, and no error."""
     try:
         answer = _PLAIN.decode(reply.body)
     except (ValidationError, DecodeError, RecursionError, UnicodeDecodeError):
@@ -175,7 +174,7 @@ def _plain(reply: Reply, requested: Ids) -> Page | None:
         return None
     targets = list(chain.from_iterable(map(_TARGETS, results)))
     texts = list(map(bytes, map(_ITS_TYPES, targets)))
-    # Of the thousands of texts there are few different ones.
+    # There are thousands of texts, but few distinct ones.
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     links = Links(
         records=np.repeat(np.array(named[: len(results)], np.int64), [len(each.to) for each in results]),
@@ -254,7 +253,7 @@ def _thorough(reply: Reply, requested: Collection[int]) -> Page:
 
 
 def links_of(found: Sequence[tuple[int, int, Types]]) -> Links:
-    """Return associations in columns: each a record, an associated one, and their types."""
+    """Convert associations to columns: each has a record, an associated record, and their types."""
     sets: dict[Types, int] = {}
     records, others, types = zip(*found, strict=True) if found else ((), (), ())
     return Links(
@@ -266,7 +265,7 @@ def links_of(found: Sequence[tuple[int, int, Types]]) -> Links:
 
 
 def united(links: Links) -> Links:
-    """Return associations in which two records are there once, with all their types."""
+    """Merge associations of the same two records: each pair is there once, with all its types."""
     found: dict[tuple[int, int], Types] = {}
     columns = (links.records.tolist(), links.others.tolist(), links.types.tolist())
     for record, other, place in zip(*columns, strict=True):

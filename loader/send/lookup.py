@@ -1,8 +1,8 @@
-"""Pairs are looked up before they are sent: what they have is written down, and what they lack is returned.
+"""Pairs are looked up before they are sent: their before-images are stored, and pairs that lack something returned.
 
-A pair is judged, and what it was is kept, by a reading from its own end: the one that its request is written from. A
-look from the other end, where fewer records do for many pairs, can only say that nothing is to be sent: a reading from
-one end may be blind, and may call a type by a name that is not known at the other.
+A pair is judged, and its before-image stored, by a reading from its own end: the end that its request is written from.
+A reading from the other end, where fewer records cover many pairs, can only show that nothing must be sent: it may miss
+associations, and may have types without a known inverse.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,38 +35,38 @@ from loader.send.reading import CurrentAssociations, Reading
 from loader.send.replies import printable
 
 Lacking = tuple[Case, Judgement]
-"""Pairs for which there is something to send."""
+"""Pairs with something to send."""
 
 
 class LotLedger(Protocol):
-    """Where pairs come from, and where it is written down what they were and what became of them."""
+    """Where pairs come from, and where before-images and outcomes are stored."""
 
     @property
     def singles(self) -> Singles:
         """The types that rows want and of which a record can have only one."""
 
     async def keep(self, images: Sequence[Image], demoted: Sequence[Demotion]) -> dict[int, int]:
-        """Commit what pairs were before they are sent, and which pairs lose a type to them.
+        """Commit before-images, and which other pairs lose a type, before pairs are sent.
 
         Return by pair how many of its rows are unchanged, where any is.
         """
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
+        """Record outcomes without waiting; they are written a moment later. Raises Stopped to end the run."""
 
     async def claim_lot(self, *, in_row_order: bool) -> Lot | None:
         """Return the next pairs that are to be looked up together, None when nothing is left.
 
-        Those of one record lie together, or, `in_row_order`, as the rows name them.
+        They are in the order of their records, or, `in_row_order`, in that of their rows.
         """
 
 
 class Lookup:
-    """Looks pairs up, records those that need no request, and returns the others once it is kept what they were.
+    """Looks pairs up, records those that need no request, and returns the others after storing their before-images.
 
-    Those that lack nothing are recorded as unchanged, those whose records HubSpot does not show as failed: nothing is
-    ever sent blindly. Those that would lose a type to another pair, which has no outcome yet, are left out: `waiting`
-    holds their numbers.
+    Pairs that lack nothing are recorded as unchanged; pairs whose records HubSpot does not show are recorded as failed,
+    because nothing is sent without a reading. Pairs that would lose a type to another pair without an outcome are left
+    out: `waiting` has their numbers.
     """
 
     def __init__(self, ledger: LotLedger, current: CurrentAssociations, judge: Judge) -> None:
@@ -76,10 +76,10 @@ class Lookup:
         self.waiting: set[int] = set()
 
     async def lot(self, lot: Lot) -> list[PreparedPairs]:
-        """Look a lot up; return the pairs that lack something, and those that are still to be read from their own end.
+        """Look up a lot; return the pairs that lack something, and those that must still be read from their own end.
 
-        Those are the pairs of the other end, and, as another record loses its primary one to them, those that get such
-        a type: what that one has is to be read just before.
+        The latter are the pairs that were read from the other end, and pairs that get a primary type: another record
+        loses its primary one by that, and must be read just before.
         """
         blind = hides_leads(lot.other.direction) or self._judge.removes
         seen = lot.other.take(slice(0)) if blind else lot.other
@@ -98,7 +98,7 @@ class Lookup:
         return [*own, as_wanted(lot.other)]
 
     async def own_end(self, prepared: PreparedPairs) -> PreparedPairs:
-        """Look pairs up from their own end; return those that lack something."""
+        """Look up pairs from their own end; return those that lack something."""
         pairs = prepared.wanted
         reading, read_at = await self._current.read_fresh(pairs.direction, pairs.from_ids)
         return await self._prepared(pairs, reading, read_at, prepared.shown)
@@ -111,10 +111,10 @@ class Lookup:
         reading: Reading,
         inverse: Mapping[AssociationType, AssociationType] | None,
     ) -> PreparedPairs:
-        """Record the pairs that have all that the rows want, and return the others, whose own end is to be read.
+        """Record the pairs that have all that the rows want, and return the others, to be read from their own end.
 
-        `records` are those that were read, `others` those at the other end. `inverse` says what their types are called
-        from the pairs' own end: one without a name there is overlooked, unless a pair must have nothing else.
+        `records` are those that were read, `others` those at the other end. `inverse` maps their types to those of the
+        pairs' own end: a type without an inverse is ignored, unless a pair must have nothing else.
         """
         left = np.ones(len(pairs), np.bool_)
         self._fail_unreadable(pairs, records, reading, left)
@@ -133,11 +133,12 @@ class Lookup:
     async def _doubted(
         self, pairs: Pairs, nothing: Flags, reading: Reading, shown: frozenset[int]
     ) -> dict[int, ApiError]:
-        """Return by number, with the reason, the pairs that must not be sent although their own end shows `nothing`.
+        """Return by number, with the reason, the pairs that must not be sent although their own end shows nothing.
 
         The other end shows them, or they had something before. Or the record there is merged into another one: HubSpot
-        would write to the pair with that one, and replace labels that were not read. So it is read where a label can be
-        lost: the record at the own end has other associations, or that at the other end can have only one of a type.
+        would write to the pair with that record, and replace labels that were not read. So the other end is read if a
+        label can be lost: if the record at the own end has other associations, or the one at the other end can have
+        only one of a type.
         """
         contradicted, empty = divided(pairs.take(nothing), shown)
         doubted: dict[int, ApiError] = {pair.pair_id: _ends_disagree(pair) for pair in contradicted.each()}
@@ -160,9 +161,9 @@ class Lookup:
     async def _prepared(
         self, pairs: Pairs, reading: Reading, read_at: Moment, shown: frozenset[int] = frozenset()
     ) -> PreparedPairs:
-        """Judge pairs by a reading from their own end; return those that lack something, once that is kept.
+        """Judge pairs by a reading from their own end, store before-images, and return those that lack something.
 
-        `shown` are those that the other end shows, by number.
+        `shown` are the pairs that the other end shows, by number.
         """
         readable = np.ones(len(pairs), np.bool_)
         self._fail_unreadable(pairs, pairs.from_ids, reading, readable)
@@ -201,7 +202,7 @@ class Lookup:
         return _to_send(pairs, lacking, await self._ledger.keep(images, demoted), read_at)
 
     async def _demoted(self, pairs: Pairs, lacking: Sequence[Lacking], reading: Reading) -> list[Demotion]:
-        """Return the pairs that lose a type to those that are to be sent, by a look at the records that have one."""
+        """Read the records with such a type, and return the pairs that lose it to those that will be sent."""
         singles = self._ledger.singles
         primaries = [
             each
@@ -223,7 +224,7 @@ class Lookup:
         return found
 
     def _fail_unreadable(self, pairs: Pairs, records: Ids, reading: Reading, left: np.ndarray) -> None:
-        """Record the pairs whose records could not be read as failed, and strike them off those that are left."""
+        """Record pairs as failed if their records could not be read, and remove them from the others."""
         for record, error in reading.unreadable.items():
             mask = records == record
             self._fail(pairs.take(mask), error)
@@ -242,7 +243,7 @@ class Lookup:
 
 
 def _to_send(pairs: Pairs, lacking: Sequence[Lacking], unchanged: Mapping[int, int], read_at: Moment) -> PreparedPairs:
-    """Return the pairs that lack something, in their order, with what they were and with what is to be sent."""
+    """Return the pairs that lack something, in order, with before-images and with what is to be sent."""
     intents = np.full(len(pairs), -1, np.int32)
     table: list[Intent] = []
     for place, (case, judgement) in enumerate(lacking):
@@ -273,9 +274,9 @@ def _ends_disagree(pair: Pair) -> ServerFault:
 
 
 class _NewPrimary(NamedTuple):
-    """A pair that gets a type of which a record can have only one; the record is at its `end`, `from` or `to`.
+    """A pair that gets a single type; the record that can have only one is at its `end`, `from` or `to`.
 
-    `single` is what the type is called from that record.
+    `single` is the type as seen from that record.
     """
 
     pair: Pair
@@ -284,7 +285,7 @@ class _NewPrimary(NamedTuple):
 
 
 def _new_primaries(pairs: Pairs, before: Types, singles: Singles) -> Iterator[_NewPrimary]:
-    """Yield what pairs of one case are to get that they never had, when this run is to send them for the first time."""
+    """Yield the single types that pairs of one case get for the first time, if this run has not sent them yet."""
     first, back = pairs.at(0), singles.get(pairs.direction[::-1], {})
     for type_, end in singles.get(pairs.direction, {}).items():
         if first.before is not None or type_ not in first.types or type_ in before:

@@ -1,4 +1,4 @@
-"""What goes out next: pairs wait in a queue for each direction, and leave it in drafts of requests."""
+"""What is sent next: pairs wait in a queue for each direction, and leave it in drafts of requests."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -18,10 +18,9 @@ from loader.send.clocks import NEVER, Moment
 class PreparedPairs:
     """Pairs of one direction, waiting to be sent.
 
-    `wanted` is what the rows want of them, and what they were `before`, as far as that is known; `to_send` has the same
-    pairs with what a request is to say of them. `read_at` is when it was read what they have. Where that is still to be
-    done it is `NEVER`, and `to_send` is `wanted`; `shown` are then those, by number, that a reading from the other end
-    showed.
+    `wanted` has the pairs with the types that rows want, and their before-images, as far as known; `to_send` has the
+    same pairs with the types for the request. `read_at` is when they were read. Until then it is `NEVER`, `to_send` is
+    `wanted`, and `shown` are the pairs, by number, that a reading from the other end showed.
     """
 
     wanted: Pairs
@@ -43,7 +42,7 @@ def as_wanted(pairs: Pairs, shown: frozenset[int] = frozenset()) -> PreparedPair
 
 
 def joined(parts: Sequence[PreparedPairs]) -> PreparedPairs:
-    """Return all pairs of several parts, at least one, as old as the oldest of them."""
+    """Join several parts, at least one; the result is as old as the oldest of them."""
     if len(parts) == 1:
         return parts[0]
     return PreparedPairs(
@@ -55,15 +54,15 @@ def joined(parts: Sequence[PreparedPairs]) -> PreparedPairs:
 
 
 class Superseded(Exception):
-    """Nothing of a draft is left to be sent."""
+    """Raised if nothing of a draft is left to be sent."""
 
 
 class DraftSource:
-    """Where drafts come from: it knows whether what they say is still right, and brings it up to date.
+    """Where drafts come from: it knows whether their content is still valid, and renews it.
 
-    Here it is what the rows want, and that does not age. `handed_out` are the drafts that are on their way: their pairs
-    have no outcome yet. `waiting` are pairs, by number, that are left out because another pair that has no outcome yet
-    is to get what they have.
+    In this base class it is what the rows want, which does not age. `handed_out` are the drafts under way: their pairs
+    have no outcome yet. `waiting` are pairs, by number, that are left out because another pair without an outcome will
+    get their type.
     """
 
     def __init__(self) -> None:
@@ -79,14 +78,14 @@ class DraftSource:
         """Return the next request in preparation; None when nothing is left."""
 
     async def renew(self, draft: "Draft") -> None:
-        """Bring what a draft says up to date; pairs that need no request any more leave it."""
+        """Renew the content of a draft; pairs that no longer need a request leave it."""
 
 
 class Draft:
-    """A request in preparation: prepared pairs that are to leave together, from `start` to `stop`.
+    """A request in preparation: the prepared pairs from `start` to `stop`, which leave together.
 
-    `has_left`: its request is under way, or was, and nothing is to be changed about it meanwhile. `renewing`: it is
-    being looked up once more, and must not leave meanwhile.
+    `has_left`: its request is under way, or was, and must not be changed meanwhile. `renewing`: it is being looked up
+    again, and must not leave meanwhile.
     """
 
     def __init__(self, prepared: PreparedPairs, source: DraftSource, start: int = 0, stop: int | None = None) -> None:
@@ -118,33 +117,33 @@ class Draft:
 
     @property
     def pair(self) -> Pair:
-        """The first pair as it is to be sent: the only one, where a request carries one."""
+        """The first pair as it is to be sent: the only one of a PUT."""
         if self._pair is None:
             self._pair = self.prepared.to_send.at(self._start)
         return self._pair
 
     def become(self, prepared: PreparedPairs) -> None:
-        """Hold these pairs instead: the same ones, or fewer, as they are now."""
+        """Replace the pairs: by the same ones, or fewer, with a new reading."""
         self.prepared, self._start, self._stop, self._pair = prepared, 0, len(prepared), None
         self.renewing = False
 
     def may_leave(self) -> bool:
-        """Return True when the request may leave at this moment, as it then does; False when it must be renewed.
+        """Return True if the request may leave now, and note that it does; False if it must be renewed.
 
-        A draft that was renewed together with another one may have nothing left.
+        A draft that was renewed together with another one may be empty.
         """
         self.has_left = len(self) > 0 and not self.renewing and not self._source.is_old(self.prepared.read_at)
         return self.has_left
 
     async def renew(self) -> None:
-        """Look up once more what the pairs have; raises Superseded when none of them is left to be sent."""
+        """Look up the pairs again; raises Superseded if none of them is left to be sent."""
         self.has_left = False
         await self._source.renew(self)
         if not len(self):
             raise Superseded
 
     def split(self, parts: Iterable[Ids]) -> list["Draft"]:
-        """Return drafts of some of the pairs each, by their numbers, instead of this one."""
+        """Replace this draft by several, each with some of its pairs, by their numbers."""
         self.done()
         prepared = self.prepared.take(slice(self._start, self._stop))
         drafts = [Draft(prepared.take(np.isin(prepared.to_send.numbers, part)), self._source) for part in parts]
@@ -153,12 +152,12 @@ class Draft:
         return drafts
 
     def done(self) -> None:
-        """Take note that each pair has its outcome, or is in another draft."""
+        """Note that each pair has its outcome, or is in another draft."""
         self._source.handed_out.pop(self, None)
 
 
 class Queue:
-    """Prepared pairs of one direction, in their order; `_taken` pairs of the first part are gone already."""
+    """Prepared pairs of one direction, in order; `_taken` pairs of the first part have left already."""
 
     def __init__(self) -> None:
         self._parts: deque[PreparedPairs] = deque()
@@ -169,13 +168,13 @@ class Queue:
         return self._size
 
     def append(self, prepared: PreparedPairs) -> None:
-        """Put pairs behind all others."""
+        """Put pairs at the end."""
         if len(prepared):
             self._parts.append(prepared)
             self._size += len(prepared)
 
     def put_first(self, parts: Sequence[PreparedPairs]) -> None:
-        """Put pairs before all others."""
+        """Put pairs at the beginning."""
         self._cut()
         for prepared in reversed(parts):
             if len(prepared):
@@ -203,7 +202,7 @@ class Queue:
         return Draft(joined(self.take(count)), source)
 
     def take(self, count: int, wanted: Callable[[PreparedPairs], bool] = lambda _: True) -> list[PreparedPairs]:
-        """Take out the first `count` pairs of the parts that are `wanted`, or as many as there are."""
+        """Remove and return the first `count` pairs of the `wanted` parts, or as many as there are."""
         self._cut()
         found: list[PreparedPairs] = []
         others: list[PreparedPairs] = []
@@ -233,17 +232,17 @@ def longest(queues: Mapping[Direction, Queue]) -> Queue:
 
 
 class Ledger(Protocol):
-    """Where pairs come from, and where outcomes go; `at_work` are the tasks that wait for it, and are let finish that
-    when the run ends.
+    """Where pairs come from, and where outcomes go; `at_work` are the tasks that wait for it: at the end of a run they
+    are not cancelled.
     """
 
     at_work: set[asyncio.Task[Any] | None]
 
     async def claim(self, most: int) -> list[Pairs]:
-        """Return the next pairs, those of each direction, their intent committed; none when nothing is left."""
+        """Return the next pairs, by direction, after their intent is committed; none when nothing is left."""
 
     def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Take outcomes over at once; they are written down a moment later. Raises Stopped to end the run."""
+        """Record outcomes without waiting; they are written a moment later. Raises Stopped to end the run."""
 
     async def write(self) -> None:
         """Write outcomes down as they come, until `close`."""
@@ -253,9 +252,9 @@ class Ledger(Protocol):
 
 
 class Unread(DraftSource):
-    """Pairs as the rows want them and in the order of the input; what HubSpot has is not looked at, and replaced.
+    """Pairs as the rows want them, in the order of the input; what HubSpot has is replaced without a reading.
 
-    A request carries `capacity` pairs at most; about `ahead` requests are claimed at once, to share a commit.
+    A request has at most `capacity` pairs; about `ahead` requests are claimed at once, to share a commit.
     """
 
     def __init__(self, ledger: Ledger, *, capacity: int, ahead: int) -> None:

@@ -17,18 +17,18 @@ class Action(Protocol):
     capacity: int
 
     async def apply(self, draft: Draft, record: Record) -> None:
-        """Record what becomes of the pairs; raise Fatal when no request can succeed, Stopped when the run ends.
+        """Send the pairs and record their outcomes; raise Fatal when no request can succeed, Stopped when the run ends.
 
-        Before each attempt the draft is asked whether it may leave as it is.
+        Before each attempt, `Draft.may_leave` decides whether the draft may leave unchanged.
         """
 
 
 MOST_MORE = 20
-"""Workers that are added while requests wait for the end of an outage: it is certain when this many fail."""
+"""Workers that are added while requests wait for the end of an outage: if this many fail, it is certain."""
 
 
 class Room:
-    """A number of places; those who wait for one are woken when several are free, and not for each."""
+    """A number of places; a task that waits for one is woken only when several are free."""
 
     def __init__(self, places: int, *, at_once: int) -> None:
         self._free = places
@@ -102,9 +102,9 @@ class Pool:
         self._tasks.append(group.create_task(self._guard(self._serve), name=f"serve-{len(self._tasks)}"))
 
     def _add_worker(self, group: asyncio.TaskGroup) -> None:
-        """Let another request be tried while one waits for the end of what may be an outage.
+        """Try another request while one waits for the end of what may be an outage.
 
-        How many are under way at once is the gateway's to say, however many workers there are.
+        The gateway limits how many are under way at once, however many workers there are.
         """
         if self._more and self._stopped is None:
             self._more -= 1
@@ -117,11 +117,11 @@ class Pool:
         return len(self._gateway.in_flight)
 
     def stop(self, reason: LoaderError) -> None:
-        """Send nothing more: what only waits ends at once, what is in flight is finished and recorded."""
+        """Send nothing more: waiting tasks end at once, requests in flight are finished and recorded."""
         if self._stopped is None:
             self._stopped = reason
         self._gateway.drain()
-        # A feeder only reads before something is sent: its answer is of no use any more.
+        # A feeder only reads for a later request: its answer is no longer needed.
         sending = self._gateway.in_flight.difference(self._feeders)
         busy = {*sending, *self._ledger.at_work, asyncio.current_task()}
         for task in self._tasks:
@@ -129,7 +129,7 @@ class Pool:
                 task.cancel()
 
     def abandon(self) -> None:
-        """End what is in flight too; its pairs stay claimed and are sent again by the next run."""
+        """End requests in flight, too; their pairs stay claimed and are sent again by the next run."""
         for task in self._tasks:
             task.cancel()
 

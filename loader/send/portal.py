@@ -1,7 +1,7 @@
-"""What a portal can be asked before anything is sent: who it is, its labels, its custom objects.
+"""Questions to a portal before anything is sent: its id, its labels, its custom objects.
 
-Its answers are judged where they come in. One that is HubSpot's and cannot be worked with raises UnusableAnswer: asking
-again would bring the same one. One that leaves out what was asked for is no answer, and is asked for again.
+An unusable answer of HubSpot's raises UnusableAnswer: a retry would bring the same one. An answer that lacks the
+requested part does not count, and is requested again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,11 +32,11 @@ from loader.send.replies import (
 T = TypeVar("T")
 
 LONGEST_TEXT = 500
-"""Of a label or a name; HubSpot's own limits are lower."""
+"""Characters of a label or a name; HubSpot's own limits are lower."""
 
 
 class Account(NamedTuple):
-    """A portal's id and time zone (an IANA name), None where it does not say; `kind` is its `accountType`, or blank.
+    """A portal's id and time zone (an IANA name), None if not given; `kind` is its `accountType`, or blank.
 
     `answered_at` is the `Date` header of its answer, blank without one.
     """
@@ -48,17 +48,17 @@ class Account(NamedTuple):
 
 
 class RecordPage(NamedTuple):
-    """One page of a list of records: their ids, and where the next page begins, blank after the last."""
+    """One page of a list of records: their ids, and the cursor of the next page, blank after the last."""
 
     ids: list[int]
     after: str
 
 
 class GatewayPortal:
-    """Asks through the gateway, within its limits; an endpoint that is not there or not allowed says None.
+    """Asks through the gateway, within its limits; an endpoint that is missing or not allowed gives None.
 
-    `portal_id` is known once the account was asked for. `attempts` are those of each question, for a person who waits
-    before the screen; None: the gateway's.
+    `portal_id` is known after `account`. `attempts` are those of each question, fewer for a person who waits at the
+    screen; None: the gateway's.
     """
 
     def __init__(self, gateway: Gateway, *, attempts: int | None = None) -> None:
@@ -69,11 +69,11 @@ class GatewayPortal:
         self.portal_id: str | None = None
 
     async def account(self, *, insist: bool) -> Account:
-        """Return who the portal is; without `insist` one attempt must do, and a failed one says nothing.
+        """Return the portal's account; without `insist` there is one attempt, and a failure returns an unknown one.
 
         Raises Unauthorized for a token that is refused; with `insist` also Unreachable, MissingScope, and WrongPortal
-        when the portal does not say who it is. Where each question has its number of attempts, this one has it, too,
-        and raises Unreachable when all of them fail.
+        if the portal does not give its id. With a number of `attempts`, this question has as many, and raises
+        Unreachable if all of them fail.
         """
         request = api.account_details(self._version)
         most = self._most if insist or self._attempts else 1
@@ -89,7 +89,7 @@ class GatewayPortal:
         return found
 
     async def scopes(self) -> tuple[str, ...] | None:
-        """Return what a private app's token or a service key may do; None where HubSpot does not tell, as of OAuth."""
+        """Return the scopes of a private app's token or a service key; None if HubSpot does not say, as for OAuth."""
         credential = self.gateway.credential
         if not isinstance(credential, StaticToken):
             return None
@@ -99,7 +99,7 @@ class GatewayPortal:
             return None
 
     async def daily_usage(self) -> None:
-        """Learn how much is left of the day's quota where no answer's headers have said so; one attempt must do."""
+        """Request how much of the day's quota is left, if no headers have said it; there is one attempt."""
         request = self.gateway.usage
         if request is not None and self.gateway.day.left is None:
             with suppress(Refused, Retryable, MissingScope):
@@ -107,12 +107,12 @@ class GatewayPortal:
                 self.gateway.day.note_usage(quota.usage(answer.value))
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
-        """Return the association types of one direction, or None where the portal does not tell them."""
+        """Return the association types of one direction, or None if the portal does not list them."""
         request = api.labels(*direction, self._version)
         return await self._listed(request, partial(_association_types, direction=direction))
 
     async def create_label(self, direction: Direction, *, name: str, label: str, inverse_label: str | None) -> None:
-        """Make a label; raises Refused with HubSpot's reason, also where an earlier attempt of it made the label."""
+        """Make a label; raises Refused with HubSpot's reason, even if an earlier attempt has made the label."""
         request = api.create_label(
             direction, name=name, label=label, inverse_label=inverse_label, version=self._version
         )
@@ -124,7 +124,7 @@ class GatewayPortal:
     async def limits(self) -> Mapping[AssociationType, int]:
         """Return how many associations of a type a record can have, for the types that an admin has limited.
 
-        Empty where the portal does not tell: HubSpot refuses what passes a limit, so the run does not depend on it.
+        Empty if the portal does not say: HubSpot refuses what exceeds a limit, so the run does not depend on it.
         """
         request = api.association_limits(self._version)
         try:
@@ -140,7 +140,7 @@ class GatewayPortal:
             return None
 
     async def records(self, question: Question, values: Sequence[str]) -> RecordsFound:
-        """Return the records that have these values, at most a hundred of a unique property; raises Refused."""
+        """Return the records with these values (at most a hundred) of a unique property; raises Refused."""
         request = api.records(question.object_type, question.id_property, values, self._version)
         try:
             read = partial(records_found, question=question)
@@ -149,7 +149,7 @@ class GatewayPortal:
             raise _fatal(error) from error
 
     async def list_records(self, object_type: str, after: str) -> RecordPage:
-        """Return a page of the records of an object type, the first where `after` is blank; raises Refused."""
+        """Return a page of the records of an object type, the first if `after` is blank; raises Refused."""
         request = api.list_records(object_type, after, self._version)
         try:
             return (await self.gateway.call(request, _record_page, largest=2**24)).value
@@ -170,7 +170,7 @@ class GatewayPortal:
 
 
 def _fatal(error: Refused | Retryable | MissingScope) -> MissingScope | Unreachable | WrongPortal:
-    """What a question that must be answered ends the run with."""
+    """The error that ends the run if a necessary question cannot be answered."""
     if isinstance(error, MissingScope):
         return error
     if isinstance(error, Retryable):
@@ -206,7 +206,7 @@ def _account_of(reply: Reply) -> Account:
 
 
 def _scopes_of(reply: Reply) -> tuple[str, ...]:
-    """Read what a token may do (`scopes`); the other fields are the app's, the user's and the portal's numbers."""
+    """Read the `scopes` of a token; the other fields are the numbers of app, user and portal."""
     scopes = fields_with(reply, key="scopes", kind=list)["scopes"]
     return tuple(printable(each)[:LONGEST_TEXT] for each in scopes if isinstance(each, str))
 
@@ -228,7 +228,7 @@ def _association_types(reply: Reply, direction: Direction) -> list[dict[str, Any
 
 
 def _limits(reply: Reply) -> dict[AssociationType, int]:
-    """Read the association limits: `category`, `typeId` and `userEnforcedMaxToObjectIds`; other entries say nothing."""
+    """Read the association limits: `category`, `typeId` and `userEnforcedMaxToObjectIds`; other entries are skipped."""
     found: dict[AssociationType, int] = {}
     for item in _results_of(reply):
         entry = item if isinstance(item, dict) else {}
@@ -251,10 +251,10 @@ def _schemas(reply: Reply) -> list[dict[str, Any]]:
 
 
 def records_found(reply: Reply, question: Question) -> RecordsFound:
-    """Read an answer about values of a unique property: 200, or 207 with those that no record has.
+    """Read an answer about values of a unique property: 200, or 207 with the values without a record.
 
-    `absent` are the ids that an error names in its `context`: with an id property, they are values. Raises ServerFault
-    for an answer that cannot be read.
+    `absent` are the ids in the `context` of an error: with an id property, they are values. Raises ServerFault for an
+    answer that cannot be read.
     """
     body = fields(reply)
     results, errors = body.get("results"), body.get("errors")
@@ -292,7 +292,7 @@ def _unreadable_records(reply: Reply, why: str) -> ServerFault:
 
 
 def _text(value: object) -> str | None:
-    """Return a text that every file can hold: not endless, and without the halves of characters that JSON allows."""
+    """Return a text that every file can hold: limited, and without halves of surrogate pairs, which JSON allows."""
     if not isinstance(value, str):
         return None
     text = value.encode("utf-8", "backslashreplace").decode()

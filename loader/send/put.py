@@ -11,7 +11,7 @@ from loader.send.outgoing import Draft, Superseded
 from loader.text import timestamp
 
 SHARED_TIME = timedelta(milliseconds=10)
-"""Answers of so long get the same time, too early by less than that: the journal then keeps one result for them."""
+"""Seconds. Answers within this time get the same time, so that they share one result in the journal."""
 
 
 class Put:
@@ -50,7 +50,7 @@ class Put:
         record([Outcome(pair_ids=draft.numbers, result=result, rows=pair.rows, unchanged=pair.unchanged)])
 
     def _finished_at(self) -> str:
-        """Return what time it is, or was less than `SHARED_TIME` ago."""
+        """Return the time, possibly up to `SHARED_TIME` old."""
         now = self._gateway.clocks.now()
         if not self._since <= now < self._until:
             self._since, self._until, self._text = now, now + SHARED_TIME, timestamp(now)

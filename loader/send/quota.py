@@ -1,4 +1,4 @@
-"""The day's quota: how much of it is left, how much of that is for others, and when it comes back. No I/O."""
+"""The day's quota: how much is left, how much of that is reserved for others, and when it resets. No I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from loader.settings import Budget
 
 
 class Usage(NamedTuple):
-    """What the usage endpoint says of a day: its quota, how much of it is used, and when it ends (UTC), if it does."""
+    """The usage endpoint's answer: the day's quota, how much is used, and when it ends (UTC), if given."""
 
     limit: int
     used: int
@@ -20,10 +20,10 @@ class Usage(NamedTuple):
 
 @dataclass(slots=True)
 class Day:
-    """What is known of the day's quota, which all private apps of a portal share; None is what is not known yet.
+    """What is known of the day's quota, which all private apps of a portal share; None: not known yet.
 
-    `left` is HubSpot's last word, less the requests that came home since then without one (answers to OAuth name no
-    quota). `reserve` is what is to be left of it for others. `time_zone` is the portal's, an IANA name.
+    `left` is HubSpot's last number, minus the answers since then without one (answers to OAuth have no quota).
+    `reserve` is how much must be left to others. `time_zone` is the portal's, an IANA name.
     """
 
     reserve: Budget | None = None
@@ -33,16 +33,16 @@ class Day:
     time_zone: str | None = None
 
     def note(self, left: int | None, limit: int | None) -> None:
-        """Take in what an answer's headers say; a request without an answer may have counted, too."""
+        """Use the numbers in an answer's headers; a request without an answer may have counted, too."""
         if left is not None:
             self.left, self.limit = left, limit or self.limit
         elif self.left is not None:
             self.left = max(0, self.left - 1)
 
     def note_usage(self, usage: Usage | None) -> None:
-        """Take in what the usage endpoint says, if anything.
+        """Use the answer of the usage endpoint, if any.
 
-        It does not count the requests of service keys (observed in October 2026): that none were made says nothing.
+        It does not count requests of service keys (observed in October 2026): so a count of 0 is ignored.
         """
         if usage is None:
             return
@@ -52,17 +52,17 @@ class Day:
 
     @property
     def spent(self) -> bool:
-        """True when nothing is left, as far as anybody knows."""
+        """True if nothing is left, as far as known."""
         return self.left is not None and self.left <= 0
 
     @property
     def reserve_unknown(self) -> bool:
-        """True when there is a reserve, and it is not known how much that leaves for us."""
+        """True if there is a reserve, and it is not known how much is left besides it."""
         share = self.reserve is not None and self.reserve.share is not None
         return self.reserve is not None and (self.left is None or (share and self.limit is None))
 
     def reserve_reached(self, in_flight: int = 0) -> bool:
-        """Return True when no more than the reserve is left, once the requests in flight have counted."""
+        """Return True if only the reserve is left, once the requests in flight are counted."""
         if self.reserve is None or self.left is None:
             return False
         share = self.reserve.share * self.limit if self.reserve.share is not None and self.limit else 0.0
@@ -70,12 +70,12 @@ class Day:
         return reserve > 0 and self.left - in_flight <= reserve
 
     def reserve_end(self, now: datetime) -> DailyQuotaSpent:
-        """Return the end for today while the reserve is still there."""
+        """Return the error that ends the run because only the reserve is left."""
         message = f"{self.left} requests are left today, which --daily-reserve keeps for other apps"
         return self._end(message, now, category="DAILY_RESERVE")
 
     def spent_end(self, answered: ApiError, now: datetime) -> DailyQuotaSpent:
-        """Return the end for today after a 429."""
+        """Return the error that ends the run after a 429 of the daily limit."""
         error = self._end(answered.message, now, category=answered.category)
         error.status, error.correlation_id = answered.status, answered.correlation_id
         return error
@@ -91,7 +91,7 @@ class Day:
         return next_reset(self.time_zone, now) if self.time_zone else None
 
     def reset_in_words(self, now: datetime) -> str:
-        """Return when to come back, as the end of a sentence; `now` is UTC."""
+        """Return when to run again, as the end of a sentence; `now` is UTC."""
         reset = self._reset(now)
         if reset is None:
             return "the quota resets at midnight in the HubSpot account's time zone; run the same command then"
@@ -111,7 +111,7 @@ def next_reset(time_zone: str, now: datetime) -> datetime | None:
 
 
 def moment_in_words(moment: datetime, time_zone: str | None) -> str:
-    """Return a moment as the portal's own clock shows it; in UTC where its zone is unknown.
+    """Return a moment in the portal's time zone; in UTC if the zone is unknown.
 
     >>> moment_in_words(datetime(2026, 11, 24, 5, tzinfo=UTC), "US/Eastern")
     '2026-11-24 00:00 US/Eastern'

@@ -1,7 +1,8 @@
-"""What a pair has already is kept: pairs are looked up just before they are sent, and go out with what was found.
+"""Pairs are looked up just before they are sent, so that what they already have is kept.
 
-HubSpot documents that a write replaces the labels of its pair (guide "Associations v4"), and others saw it add to them:
-what is there, sent together with what the rows want, is right under either reading. A pair that has it all is not sent.
+HubSpot documents that a write replaces the labels of its pair (guide "Associations v4"), but others saw that it adds
+labels. To send the present labels together with the rows' labels is right in both cases. A pair that has all labels is
+not sent.
 """
 
 import asyncio
@@ -19,15 +20,15 @@ from loader.send.outgoing import Draft, DraftSource, Queue, as_wanted, joined, l
 from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 
 WAIT_SECONDS = 30.0
-"""So long pairs may wait until a request is full."""
+"""Seconds that pairs may wait until a request is full."""
 
 
 class ReadFirst(DraftSource):
-    """Pairs that are looked up before they are sent; hands out those that lack something, `capacity` in a request.
+    """Pairs that are looked up before they are sent; yields those that lack something, `capacity` in a request.
 
-    Several tasks may ask for the next request side by side: each then looks up a lot of its own. No attempt leaves on a
-    reading that is older than a minute: a request that waited, before its first attempt or a later one, is looked up
-    once more, together with all others that wait. `judge` says what is sent.
+    Several tasks may call `next` at the same time: each then looks up another lot. No attempt is made with a reading
+    older than a minute: a request that waited, before its first attempt or a later one, is looked up again, together
+    with all others that wait. `judge` decides what is sent.
     """
 
     def __init__(self, ledger: LotLedger, current: CurrentAssociations, judge: Judge, *, capacity: int) -> None:
@@ -48,7 +49,7 @@ class ReadFirst(DraftSource):
             queue = longest(self._queues)
             if not self._is_due(queue):
                 if self._ended:
-                    return None  # Another task is still looking up, and hands out what is left.
+                    return None  # Another task is still looking up, and will return what is left.
                 await self._counted(self._look_up_next())
             elif not len(queue):
                 return None
@@ -64,8 +65,8 @@ class ReadFirst(DraftSource):
         return self._clocks.is_old(moment)
 
     async def renew(self, draft: Draft) -> None:
-        """Look a draft up once more, together with others that wait and are about as old."""
-        async with self._renewing:  # A task that waits here may find its draft renewed by the one before.
+        """Look up a draft again, together with others that wait and are about as old."""
+        async with self._renewing:  # While a task waits here, another one may have renewed its draft.
             while len(draft) and self.is_old(draft.prepared.read_at):
                 drafts = self._like(draft)
                 for each in drafts:
@@ -75,7 +76,7 @@ class ReadFirst(DraftSource):
                     each.become(prepared.take(np.isin(prepared.to_send.numbers, each.numbers)))
 
     def _like(self, draft: Draft) -> list[Draft]:
-        """Return a draft, and others that one reading does for as well."""
+        """Return a draft, and others that can share its reading."""
         found, size = [draft], len(draft)
         for other in self.handed_out:
             waits = other is not draft and not other.has_left and self._clocks.is_late(other.prepared.read_at)
@@ -100,11 +101,11 @@ class ReadFirst(DraftSource):
     def _is_due(self, queue: Queue) -> bool:
         if (self._ended and not self._looking) or len(queue) >= self._capacity:
             return True
-        # What was not read yet does not age, and is read in full requests.
+        # Unread pairs do not age; they are read in full requests.
         return len(queue) > 0 and WAIT_SECONDS < self._clocks.age(queue.oldest(1)) < math.inf
 
     async def _look_up_next(self) -> None:
-        # HubSpot locks a record while it writes to it: PUTs that are under way together are to be of different ones.
+        # HubSpot locks a record while it writes to it: PUTs at the same time should be about different records.
         lot = await self._ledger.claim_lot(in_row_order=self._capacity == 1)
         if lot is None:
             self._ended = True
@@ -113,10 +114,10 @@ class ReadFirst(DraftSource):
             self._queues[prepared.to_send.direction].append(prepared)
 
     async def _look_up_first(self, queue: Queue) -> None:
-        """Look up, from their own end, the first pairs that were not yet, or long ago.
+        """Look up, from their own end, the first pairs that were not read yet, or long ago.
 
-        They go behind those whose reading is young, which other tasks may have put first meanwhile: so each request
-        that reads is full, and what was read first is sent first.
+        They are queued after pairs with a young reading, which other tasks may have put first meanwhile: so each
+        reading request is full, and what was read first is sent first.
         """
         late = queue.take(max(self._capacity, RECORDS_PER_READ), lambda each: self._clocks.is_late(each.read_at))
         read = await self._lookup.own_end(joined(late))

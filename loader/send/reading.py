@@ -1,4 +1,4 @@
-"""What records are associated with now, read from HubSpot a thousand records at a time."""
+"""The current associations of records, read from HubSpot a thousand records at a time."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -22,13 +22,13 @@ RECORDS_PER_READ = 1000
 """In one batch read (guide "Associations v4", since 2025-02-10; more are refused)."""
 
 ENOUGH_REFUSED = 20
-"""After this many records were refused one by one, and none was read, the others are not read one by one."""
+"""If this many records were refused one by one, and none was read, the others are not tried one by one."""
 
 MOST_READINGS = 3
-"""Of the same records, when each takes so long that it is old at its end: the last is as young as it gets."""
+"""Readings of the same records, if each takes so long that it is too old at its end; then the last one counts."""
 
 MOST_ASSOCIATIONS = 100_000
-"""In one answer: some 12 MB, which are many times that in memory."""
+"""Associations in one answer: some 12 MB, and many times that in memory."""
 
 LARGEST_ANSWER = 2**26
 
@@ -37,10 +37,10 @@ WantedRecords = Ids | Sequence[int]
 
 
 class Reading:
-    """What was found: the records that those that were read are associated with, and the types of each association.
+    """What was found: the associated records of the records that were read, and the types of each association.
 
-    `unreadable` are the records that could not be read, each with its error; of them nothing is known. `read_at` is
-    when the oldest of the requests left, None if there was none.
+    `unreadable` are the records that could not be read, each with its error; nothing is known of them. `read_at` is
+    when the oldest of the requests left, None without any.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Reading:
         if unreadable:
             known = ~np.isin(records, list(unreadable))
             records, others, types = records[known], others[known], types[known]
-        # Two ids are one number, by the places that both have among the records here: that is sorted and searched.
+        # Two ids become one number, made of their indexes among the records here: these are sorted and searched.
         self._records, self._others = distinct(records), distinct(others)
         keys = np.searchsorted(self._records, records) * len(self._others) + np.searchsorted(self._others, others)
         order = np.argsort(keys)
@@ -61,7 +61,7 @@ class Reading:
         self._unite()
 
     def count_of(self, records: Collection[int], *, without: Collection[int], within: bool) -> int:
-        """Return how many associations some of the records have, but for those with the records `without`.
+        """Return how many associations some of the records have, except with the records `without`.
 
         `within` one object type, an association of two of the records is one.
         """
@@ -74,7 +74,7 @@ class Reading:
         return int(counted.sum())
 
     def _unite(self) -> None:
-        """Make one association of those that link the same two records."""
+        """Merge associations that link the same two records."""
         first = np.flatnonzero(np.diff(self._keys, prepend=-1))
         sizes = np.diff(first, append=len(self._keys))
         for place, size in zip(first[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
@@ -84,7 +84,7 @@ class Reading:
         self._keys, self._types = self._keys[first], self._types[first]
 
     def held(self, records: Ids, others: Ids) -> tuple[Small, Sequence[Types]]:
-        """Return what pairs have, by index into sets of types: 0, which is nothing, also for what was not read.
+        """Return what pairs have, as indexes into sets of types; 0 is the empty set, also for pairs that were not read.
 
         `records` are those that were read, `others` the records at the other end of each pair.
         """
@@ -96,17 +96,17 @@ class Reading:
         return np.where(first_known & second_known & known, self._types[at], np.int32(0)), self._sets
 
     def has_any(self, records: Ids) -> Flags:
-        """Tell the records that are associated with anything."""
+        """Return True for the records that have any association."""
         return np.isin(records, self._records)
 
     def types_of(self, pairs: Sequence[Pair]) -> list[Types]:
-        """Return what each of some pairs has; their from records are those that were read."""
+        """Return the types of each pair; their from records were read."""
         from_ids, to_ids = ([int(getattr(pair, name)) for pair in pairs] for name in ("object_id", "to_object_id"))
         types, sets = self.held(np.array(from_ids, np.int64), np.array(to_ids, np.int64))
         return [sets[each] for each in types.tolist()]
 
     def of(self, record: int) -> dict[int, Types]:
-        """Return what one record is associated with, and by which types."""
+        """Return the associated records of one record, with their types."""
         first = int(np.searchsorted(self._records, record)) * len(self._others)
         if record not in self._records:
             return {}
@@ -116,21 +116,21 @@ class Reading:
 
 
 def _places(known: Ids, wanted: Ids) -> tuple[npt.NDArray[np.intp], Flags]:
-    """Return where numbers are among those that are known, in order and at least one, and whether they are."""
+    """Return the index of each number among known ones (sorted, at least one), and whether it is there."""
     places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return places, known[places] == wanted
 
 
 Begins = Mapping[int, str]
-"""By record, where the page begins that is to be read; blank: the first."""
+"""By record, the cursor of the page to read; blank: the first."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """What was found so far; `several` holds what records of more than one page are associated with.
+    """What was found so far; `several` has the associations of records with more than one page.
 
-    With `latest_only` it holds what the latest page of each says, and `begun` where their pages began: the links
-    are taken away as they come, and must not come twice.
+    With `latest_only` it has only the latest page of each record, and `begun` has the cursors of their pages: the
+    caller takes the links page by page, and must not get one twice.
     """
 
     links: list[Links] = field(default_factory=list)
@@ -141,7 +141,7 @@ class _Found:
     anything: bool = False
 
     def take(self, page: Page, batch: Ids, begins: Begins) -> dict[int, str]:
-        """Take over a page; return the records that are to be read next, each with where that page begins."""
+        """Add a page; return the records that must be read next, each with the cursor of its page."""
         following: dict[int, str] = {}
         self.unreadable |= page.refused
         if page.plain or page.mentioned or page.unexplained is None:
@@ -170,7 +170,7 @@ class _Found:
         return following
 
     def _new(self, page: Page) -> Links:
-        """Return the associations that the page before has not shown (something may have changed), each once."""
+        """Return the associations that the page before has not had, each once (the data may have changed meanwhile)."""
         links = page.links if page.plain else united(page.links)
         again = np.zeros(len(links), np.bool_)
         for record in self.several.keys() & set(links.records.tolist()):
@@ -179,9 +179,9 @@ class _Found:
 
 
 class CurrentAssociations:
-    """Reads associations through the gateway, with its permits, and its attempts unless `attempts` says how many.
+    """Reads associations through the gateway, with its permits and, unless `attempts` is given, its attempts.
 
-    A request is for `first` records to begin with, and for as many as have `most_associations` in one answer.
+    The first request reads `first` records; later ones read as many as fit `most_associations` in one answer.
     """
 
     def __init__(
@@ -200,11 +200,11 @@ class CurrentAssociations:
         self._most: dict[Direction, int] = {}
 
     async def read(self, direction: Direction, records: WantedRecords) -> Reading:
-        """Return what these records of the first object type are associated with among those of the second.
+        """Return the associations of these records of the first object type with records of the second.
 
-        Pages are followed to the end. Of a request that HubSpot refuses, the records that it names cannot be read and
-        the others are read again; where it names none, it is halved until they are found, unless it refuses them
-        all. Raises Fatal when no request can succeed, Stopped when the run ends.
+        Pages are followed to the end. If HubSpot refuses a request, the records that it names cannot be read, and the
+        others are read again. If it names none, the request is halved until they are found, unless it refuses them all.
+        Raises Fatal when no request can succeed, Stopped when the run ends.
         """
         found, oldest = _Found(), None
         async for left_at in self._pages(direction, records, found):
@@ -212,7 +212,7 @@ class CurrentAssociations:
         return Reading(found.links, found.unreadable, oldest)
 
     async def read_fresh(self, direction: Direction, records: WantedRecords) -> tuple[Reading, Moment]:
-        """Read records, once more where that took so long that it is old at its end; return when that was, too."""
+        """Read records, again if that took so long that it is too old at its end; return also when it was read."""
         for _ in range(MOST_READINGS):
             began = self.clocks.moment()
             reading = await self.read(direction, records)
@@ -224,7 +224,7 @@ class CurrentAssociations:
     async def stream(
         self, direction: Direction, records: WantedRecords, unreadable: dict[int, ApiError]
     ) -> AsyncIterator[Links]:
-        """Yield what `read` finds, page by page: nothing is kept, however many associations a record has.
+        """Yield what `read` finds, page by page; pages are not kept, however many associations a record has.
 
         The records that cannot be read are added to `unreadable`; of one whose later pages fail, the first were
         yielded. Raises what `read` raises.
@@ -261,7 +261,7 @@ class CurrentAssociations:
             wanted, begins = np.array(list(following), np.int64), following
 
     async def _page(self, direction: Direction, batch: Ids, begins: Begins) -> tuple[Page | Refused, Moment]:
-        """Read one page of each record, or return why HubSpot refuses that; and when the request left."""
+        """Read one page of each record, or return why HubSpot refuses it; and when the request left."""
         request = api.batch_read(direction, batch, begins, self._gateway.version)
         read = partial(associated, requested=batch)
         left_at = self.clocks.moment()
@@ -279,7 +279,7 @@ class CurrentAssociations:
             raise endings.not_readable(error) from error
         except Retryable as error:
             return Page(links=NO_LINKS, unexplained=error), left_at
-        # Fewer records at once where each has very many associations, and more again where not.
+        # Fewer records at once if each has very many associations, and more again if not.
         fitting = self._most_associations * len(batch) // len(page.links) if len(page.links) else RECORDS_PER_READ
         most = 2 * self._most.get(direction, self._first)
         self._most[direction] = max(1, min(RECORDS_PER_READ, most, fitting))
@@ -287,7 +287,7 @@ class CurrentAssociations:
 
 
 def _refused(error: Refused, batch: Ids, found: _Found, refusals: int) -> list[Ids]:
-    """Take over a refusal, the last of `refusals` in a row; return what is to be read again."""
+    """Note a refusal, the last of `refusals` consecutive ones; return what must be read again."""
     by_record = records_refused(error, frozenset(map(str, batch.tolist())))
     hopeless = not by_record and not found.anything and len(found.unreadable) >= ENOUGH_REFUSED
     refused: dict[int, ApiError] = {int(record): why for record, why in by_record.items()}
@@ -301,9 +301,9 @@ def _refused(error: Refused, batch: Ids, found: _Found, refusals: int) -> list[I
 
 
 def _unclear(direction: Direction, page: Page, batch: Ids, found: _Found) -> list[Ids]:
-    """Return the records to read again, in smaller batches, because the answer passes over them.
+    """Return the records to read again, in smaller batches, because the answer does not mention them.
 
-    It passes over merged records, and speaks of those that survive. What it says of a single one is certain.
+    It does not mention merged records, but those that survive. Its answer about a single record is certain.
     """
     if not page.complete or page.unexplained is not None or not (page.others or page.names_all):
         return []

@@ -1,4 +1,4 @@
-"""When to try again: the policy, as pure functions of small state."""
+"""When to try again: the policy, as pure functions."""
 
 import re
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from loader.errors import RecordLocked, Retryable
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 SHORTEST_SHARE = 0.25
-"""Of the longest delay: eight attempts then always outlast the 10 s after which an outage is known for one."""
+"""The least part of a delay after jitter: so eight attempts always outlast the 10 s after which the breaker opens."""
 
 LOCK_SECONDS = 2.0
 """HubSpot's error page: a 423 lock lasts 2 seconds."""
 
 LONGEST_WAIT = 900.0
-"""A server that asks for more than this ends the run for now, rather than keep it hanging."""
+"""Seconds. If a server asks for more than this, the run ends and can be resumed later."""
 
 MOST_DOUBLINGS = 16
 
 BROKEN_TLS = frozenset({525, 526})
 BROKEN_TLS_ATTEMPTS = 3
-"""HubSpot's error page on these: contact support. A few attempts show whether it passes by itself."""
+"""HubSpot's error page says about these: contact support. A few attempts show whether it is temporary."""
 
 Uniform = Callable[[float, float], float]
 
@@ -40,7 +40,7 @@ def delay(error: Retryable, failures: int, uniform: Uniform) -> float:
 
 
 def retry_after(text: str | None, now: datetime) -> float | None:
-    """Read a `Retry-After` header (seconds or an HTTP date) as seconds from `now`; None if it says nothing usable."""
+    """Read a `Retry-After` header (seconds or an HTTP date) as seconds from `now`; None if it is not usable."""
     if text is None:
         return None
     text = text.strip()

@@ -1,9 +1,9 @@
-"""How the loaders of one token on one machine share its limit: an equal part for each that is at work.
+"""The loaders of one token on one machine share its limit: an equal part for each that is at work.
 
-Each of them has a claim in a small file in the user's cache folder: how large a portion of the limit its requests of
-the last window take up. It renews the claim several times a second; nothing is read or written for a single request.
-All claims together are never more than the whole limit: a loader takes no more than what the others leave, and its
-claim lasts until what it has sent is a window old, also when it has ended.
+Each loader has a claim in a small file in the user's cache folder: the portion of the limit that its requests of the
+last window take up. It renews the claim several times a second; single requests read or write nothing. All claims
+together never exceed the limit: a loader takes only what the others leave. Its claim lasts until its requests are a
+window old, even if it has ended.
 """
 
 import asyncio
@@ -30,23 +30,23 @@ FOLDER = "association-loader"
 RENEWAL_SECONDS = 0.2
 
 CLAIM_SECONDS = 1.0
-"""A loader that could not renew its claim for so long sends nothing until it has: it counts as ended."""
+"""Seconds. A loader that could not renew its claim for this long counts as ended, and sends nothing until it has."""
 
 LONGEST_CLAIM = 10.0
-"""Seconds. A claim that lasts longer comes from another boot of the machine, or from no loader."""
+"""Seconds. A claim that lasts longer is from before a restart of the machine, or not from a loader."""
 
 STEPS = 10
-"""What an ended loader has used comes free in this many parts of a window, bit by bit."""
+"""The portion of an ended loader becomes free in this many steps of a window."""
 
 LARGEST = 1 << 20
 
 LOCK_SECONDS = 1.0
-"""The lock is held for less than a thousandth of that."""
+"""Seconds to wait for the lock, which is normally held for less than a thousandth of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one loader holds: no more than `portion` of the limit is in its last window, nor will be.
+    """The claim of one loader: its requests take up at most `portion` of the limit in any window.
 
     It sends nothing after `until`, unless it renews the claim before. Times are seconds of the machine's monotonic
     clock; `window` is the limit's, in seconds.
@@ -63,7 +63,7 @@ Claims = Mapping[str, Claim]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a loader may use of the limit until a moment, and how many loaders are at work, itself included."""
+    """The portion that a loader may use until a moment, and how many loaders are at work, including itself."""
 
     portion: float
     loaders: int
@@ -71,11 +71,11 @@ class Part:
 
 
 def share(claims: Claims, name: str, held: float, window: float, now: float) -> tuple[Claims, Part]:
-    """Return every claim that still holds once this loader has renewed its own, and what it may use.
+    """Renew a loader's claim; return all valid claims, and what this loader may use.
 
-    `held` is what it may have used so far of the limit within the last `window` seconds.
+    `held` is the portion that it may have used within the last `window` seconds.
     """
-    # A request of a loader that ended may still arrive for a moment, and then counts for a window.
+    # A request of an ended loader may still arrive for a moment, and then counts for a window.
     others = {
         other: claim
         for other, claim in claims.items()
@@ -90,8 +90,8 @@ def share(claims: Claims, name: str, held: float, window: float, now: float) -> 
 class Sharing:
     """Keeps a limiter to its part of the limit for a block.
 
-    Where the file cannot be used, the limiter goes on alone, with an equal part beside those that it knew of, and one
-    note is shown. `run_blocking` runs work off the event loop, or in a test at once.
+    If the file cannot be used, the limiter works alone, with an equal part by the last known number of loaders, and one
+    note is shown. `run_blocking` runs work outside of the event loop, or, in a test, directly.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Sharing:
             with suppress(asyncio.CancelledError):
                 await self._renewals
         if not self._alone:
-            with suppress(OSError):  # Then the claim ends by itself.
+            with suppress(OSError):  # The claim ends by itself.
                 self._file.change(self._leave, self._clock)
 
     async def _keep_renewing(self) -> None:
@@ -137,7 +137,7 @@ class Sharing:
             await self._renew()
 
     async def _renew(self) -> None:
-        # Until the claim is renewed, requests may leave within the portion that it allowed so far.
+        # Until the claim is renewed, requests may leave within the old portion.
         held = max(self._limiter.in_use(self._window), self._limiter.portion)
         try:
             part = await self._run_blocking(partial(self._renew_claim, held))
@@ -162,13 +162,13 @@ class Sharing:
         return parts[0]
 
     def _leave(self, claims: Claims) -> Claims:
-        """Leave the claims as they are: what this loader has sent goes to the others as it becomes a window old."""
+        """Keep the claim until its requests are a window old: its portion becomes free step by step."""
         now, window = self._clock(), self._window
         left = {name: claim for name, claim in claims.items() if name != self._name}
         before = 0.0
         for step in range(STEPS):
             used = self._limiter.in_use(window * (step + 1) / STEPS)
-            # A request that was given up may still arrive at HubSpot: it counts in the first step.
+            # An abandoned request may still arrive at HubSpot: it counts in the first step.
             until = now - window * step / STEPS - ABANDONED_SECONDS if step else now
             left[f"{self._name}-{step}"] = Claim(used - before, until, window)
             before = used
@@ -193,9 +193,9 @@ class Sharing:
 class ClaimsFile:
     """`<cache folder>/association-loader/<name>`: some JSON, readable by its owner only; no symbolic link is followed.
 
-    It holds no token; nor does its name (see `auth.fingerprint`). What is not as this class writes it counts as
-    nothing. Every call raises OSError when the folder is of no use: read-only, full, another user's, on a file system
-    without locks.
+    Neither the file nor its name has the token (see `auth.fingerprint`). Any content that this class cannot have
+    written is ignored. Every call raises OSError if the folder cannot be used: read-only, full, another user's, on a
+    file system without locks.
     """
 
     def __init__(self, cache_folder: Path, name: str) -> None:
@@ -208,22 +208,22 @@ class ClaimsFile:
         return self._folder / self._name
 
     def change(self, change: Callable[[Claims], Claims], clock: Callable[[], float]) -> None:
-        """Replace the claims that are there by what `change` makes of them, while no other loader does."""
+        """Replace the claims by the result of `change`, under a lock."""
         with self._locked() as descriptor:
             found = os.pread(descriptor, LARGEST, 0)
             claims = change(_read(found, clock()))
             text = _written(claims)
-            # Padded, not cut: whenever this is interrupted, the file is whole or garbage, and never half of each.
+            # Padded, not truncated: if this is interrupted, the file is complete or garbage, but never a wrong claim.
             text = text.ljust(len(found))
             if os.pwrite(descriptor, text, 0) != len(text):
                 raise OSError("the disk is full")
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        # Opened each time: a cache folder may be emptied at any moment, and a name is then another file.
+        # Opened each time, because a cache folder may be emptied at any moment.
         descriptor = self._open()
         try:
-            # Never waited for without end: a process that was stopped while it held the lock would stop everybody.
+            # Do not wait for ever: a process that was suspended with the lock would stop all others.
             deadline = time.monotonic() + LOCK_SECONDS
             while True:
                 try:
@@ -260,7 +260,7 @@ def _written(claims: Claims) -> bytes:
 
 
 def _read(found: bytes, now: float) -> Claims:
-    """Return the claims that a file holds, none of one that this class cannot have written."""
+    """Return the claims of a file, none if this class cannot have written it."""
     claims: dict[str, Claim] = {}
     try:
         for name, fields in json.loads(found).items():

@@ -1,7 +1,7 @@
-"""The action of a removal: whole pairs go by `batch/archive`, labels by `batch/labels/archive`.
+"""The action of a removal: whole pairs by `batch/archive`, labels by `batch/labels/archive`.
 
-Archiving the type without a label takes every label of the pair with it (guide "Associations v4"): to take off labels
-is for a caller that knows that they are labels.
+Archiving the type without a label removes every label of the pair (guide "Associations v4"): so the caller must know
+that the types are labels.
 """
 
 from collections import deque
@@ -23,7 +23,7 @@ RECORDS_PER_ARCHIVE = 100
 """From records in one `batch/archive` (HubSpot's reference of version 2026-09)."""
 
 PAIRS_PER_ARCHIVE = 1000
-"""Pairs in one `batch/archive`; HubSpot names no limit for it, and takes more to create."""
+"""Pairs in one `batch/archive`; HubSpot names no limit for it, but allows more in a create."""
 
 LABELLED_PER_ARCHIVE = 100
 """Inputs in one `batch/labels/archive` (HubSpot's reference of version 2026-09)."""
@@ -32,10 +32,10 @@ _FROM = attrgetter("object_id")
 
 
 class TakeOff:
-    """Takes off what the pairs of a draft, all of one direction, are to lose: `WHOLE_PAIR`, or labels.
+    """Takes off the types of a draft's pairs, all of one direction: `WHOLE_PAIR`, or labels.
 
-    To take off what is not there is no error (observed). Of a request that HubSpot refuses, the pairs that it names
-    fail and the others are sent again.
+    To take off what is not there is no error (observed). If HubSpot refuses a request, the pairs that it names fail,
+    and the others are sent again.
     """
 
     capacity = 1000
@@ -44,13 +44,13 @@ class TakeOff:
         self._gateway = gateway
 
     async def apply(self, draft: Draft, record: Record) -> None:
-        """Record what becomes of pairs, `removed` or `failed`, as soon as it is known; raises Fatal or Stopped."""
+        """Send pairs and record their outcomes, `removed` or `failed`, as they come; raises Fatal or Stopped."""
         left = deque((part, 0) for part in draft.split(_requests(draft.pairs.each())))
         while left:
             left.extendleft(reversed(await self._send(*left.popleft(), record)))
 
     async def _send(self, draft: Draft, attempts: int, record: Record) -> list[tuple[Draft, int]]:
-        """Make one request, record what it came to, and return what is still to be sent, with the attempts so far."""
+        """Make one request, record its outcomes, and return what is still to be sent, with the attempts so far."""
         error: Refused | Retryable | None = None
         try:
             answer = await self._gateway.call(lambda: _request(draft, self._gateway.version), archived, draft=draft)
@@ -90,9 +90,9 @@ def _request(draft: Draft, version: str) -> Request:
 
 
 def _of_one_request(pairs: Iterable[Pair]) -> tuple[Sequence[Pair], Sequence[Pair]]:
-    """Return the pairs that one request can name, and those that need one of the other kind.
+    """Return the pairs for one request, and those that need the other kind of request.
 
-    There are both in a draft that was looked up once more: of some pairs, no more than labels are to go by then.
+    A draft that was looked up again may have both: for some pairs, only labels are to go by then.
     """
     whole, labelled = _by_kind(pairs)
     return (whole, labelled) if whole else (labelled, [])
@@ -116,7 +116,7 @@ def _requests(pairs: Iterable[Pair]) -> list[Ids]:
 
 
 def _from_fewer_records(pairs: Sequence[Pair]) -> Sequence[Pair]:
-    """Return whole pairs from the end that has fewer records: one that is gone is gone from both ends."""
+    """Return whole pairs from the end that has fewer records: a pair is removed from both ends."""
     if len({pair.to_object_id for pair in pairs}) < len({pair.object_id for pair in pairs}):
         return [
             pair._replace(
@@ -131,7 +131,7 @@ def _from_fewer_records(pairs: Sequence[Pair]) -> Sequence[Pair]:
 
 
 def _batches(pairs: Iterable[Pair]) -> list[list[Pair]]:
-    """Return whole pairs in requests, each with no more than a hundred from records."""
+    """Return whole pairs in requests, each with at most a hundred from records."""
     batches: list[list[Pair]] = []
     records: set[str] = set()
     for pair in sorted(pairs, key=_FROM):

@@ -17,19 +17,19 @@ from loader.send.api import Request
 from loader.send.replies import Reply
 
 FOREIGN = (aiohttp.ClientError, aiohttp.EofStream, HttpProcessingError, OSError, ValueError, zlib.error)
-"""What aiohttp and Python below it raise; TimeoutError is an OSError."""
+"""The exceptions of aiohttp and of Python below it; TimeoutError is an OSError."""
 
 LARGEST_SMALL_BODY = 1024 * 1024
-"""A single association's answer is some 200 bytes; a page of a batch read may be megabytes."""
+"""Bytes. The answer about a single association has some 200; a page of a batch read may have megabytes."""
 
 CONNECT_SECONDS = 15.0
 
 
 class Transport:
-    """Sends requests to one base URL; follows no redirect, asks no proxy, keeps no cookie, repeats nothing by itself.
+    """Sends requests to one base URL, without redirects, proxies, cookies and retries.
 
-    `timeout` is seconds for one attempt, all of it. Raises ConnectionFault, ServerFault, or Fatal for a certificate
-    that does not hold. Cancelling an attempt closes its connection.
+    `timeout` is the seconds for a whole attempt. Raises ConnectionFault, ServerFault, or Fatal for an invalid
+    certificate. Cancelling an attempt closes its connection.
     """
 
     def __init__(self, base_url: str, *, timeout: float, connections: int, user_agent: str) -> None:
@@ -80,7 +80,7 @@ class Transport:
             try:
                 return Reply(response.status, response.headers, await _read(response, largest))
             except BaseException:
-                response.close()  # Read to its end, it has given its connection back by itself.
+                response.close()  # Once read to its end, it has returned its connection by itself.
                 raise
         except FOREIGN as error:
             raise _translated(error) from None
@@ -89,7 +89,7 @@ class Transport:
                 raise _too_late() from None
 
     def _payload(self, request: Request) -> aiohttp.BytesPayload | None:
-        """Return the body as aiohttp takes it; the PUTs of a kind share theirs."""
+        """Return the body for aiohttp; PUTs with equal bodies share it."""
         if request.body is None:
             return None
         if self._last is None or (request.body, request.content_type) != self._last[0]:
@@ -99,7 +99,7 @@ class Transport:
 
 
 class _Signed:
-    """Signs each request, and has it sent once."""
+    """Adds the Authorization header to each request, and sends it only once."""
 
     def __init__(self, authorization: str) -> None:
         self.authorization = authorization
@@ -110,7 +110,7 @@ class _Signed:
         if self.authorization:
             request.headers[hdrs.AUTHORIZATION] = self.authorization
         # aiohttp repeats an idempotent request by itself when a kept-alive connection drops: the server would see two,
-        # the limiter one. It does so for its own exceptions only, so they are translated below its loop.
+        # the limiter one. It does so only for its own exceptions, so they are translated inside its retry loop.
         try:
             return await handler(request)
         except FOREIGN as error:
@@ -118,7 +118,7 @@ class _Signed:
 
 
 def _translated(error: Exception) -> ApiError:
-    """Foreign exceptions become ours, in this one place. Their `repr` may hold the token: only types are named."""
+    """The only place where foreign exceptions become ours. Their `repr` may have the token: only types are named."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | ssl.SSLCertVerificationError():
             return Fatal(
@@ -148,15 +148,15 @@ def _connection_message(error: Exception) -> str:
     if isinstance(reason, ssl.SSLError):
         detail = getattr(reason, "reason", None) or detail
     elif isinstance(reason, OSError) and reason.errno:
-        # asyncio has words of its own for it, with the address in them; the system's are plainer.
+        # The message of asyncio includes the address; the system's message is plainer.
         detail = os.strerror(reason.errno)
     return f"the connection failed: {detail}"
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Read the body up to a cap, unpacked or not: a small gzip can grow a thousandfold [measured: 306 kB to 613 MB]."""
+    """Read the body up to a limit, counted unpacked: a small gzip can grow a thousandfold [306 kB to 613 MB]."""
     if response.status < 200:
-        # 100, 102 and 103 are read over by aiohttp; 101 agrees to another protocol, which was not asked for.
+        # aiohttp skips 100, 102 and 103; 101 accepts another protocol, which was not requested.
         raise _unreadable(
             response, f"the answer is {response.status}, which is not an answer to a request: a proxy may be in between"
         )
@@ -182,22 +182,21 @@ def _unreadable(response: aiohttp.ClientResponse, message: str) -> ServerFault:
 
 
 class Deadlines:
-    """Cancels tasks that are at work for longer than `seconds`: the same for all, so that one timer serves them.
+    """Cancels tasks that take longer than `seconds`; all have the same limit, so one timer is enough.
 
-    A timer for each of them, as aiohttp and `asyncio.timeout` have it, is a twentieth of what a request costs
-    [measured].
+    A timer for each, as aiohttp and `asyncio.timeout` have it, takes a twentieth of a request's CPU time [measured].
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._ends: dict[asyncio.Task[Any], float] = {}
-        """The earliest first, because all have the same time."""
+        """The earliest first, because all have the same limit."""
         self._late: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> asyncio.Task[Any]:
-        """Give the current task its time from now on, and return it; it is to `end` however its work ends."""
+        """Start the time of the current task and return the task; `end` must be called for it in any case."""
         task = asyncio.current_task(self._loop)
         if task is None:
             raise RuntimeError("only a task can be late")
@@ -207,7 +206,7 @@ class Deadlines:
         return task
 
     def end(self, task: asyncio.Task[Any]) -> bool:
-        """Take note that a task is done; True if only the end of its time has cancelled it."""
+        """Note that a task is done; True if it was cancelled only because its time was over."""
         if self._ends.pop(task, None) is not None:
             return False
         self._late.remove(task)
