@@ -88,7 +88,7 @@ def _latency(axis: Axis, intervals: Sequence[Bucket]) -> Plot:
     if not slow.peak:
         return Plot(name="latency", title=title, described="There was no answer.")
     described = (
-        f"Median of a interval at most {median.peak:,.3g}, 95th percentile at most {slow.peak:,.3g} milliseconds."
+        f"Median of an interval at most {median.peak:,.3g}, 95th percentile at most {slow.peak:,.3g} milliseconds."
     )
     return plot("latency", title, described, axis, [slow, median])
 
