@@ -51,6 +51,7 @@ FIELDS = (
     "association_type_id",
     "label",
 )
+"""What a row may say. A row from Python may be a tuple of them; in this order they are the columns of an export."""
 
 FIELDS_OF_KINDS = tuple(name for name in FIELDS if name not in ("object_id", "to_object_id"))
 """The fields of `RowKind` that a row or the options write."""

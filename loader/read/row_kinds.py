@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from loader.model import RowKind
+from loader.model import FIELDS_OF_KINDS, RowKind
 from loader.read.cells import split, trim
 from loader.read.columns import Column, Columns
 from loader.read.table import Cells
 from loader.settings import InputSettings
 
-_OWN = ("object_type", "to_object_type", "association_category", "association_type_id", "label")
 # A file has few kinds of rows; but a label column with a different text on every row must not fill the memory.
 _REMEMBERED = 10_000
 # Characters of a cell: more than any list of labels has. A longer cell is not a list of labels.
@@ -44,7 +43,8 @@ class RowKindsOf:
         self._columns = columns
         self._to = to
         self._settings = settings
-        self._indexes = [columns.own[field].position for field in _OWN if field in columns.own]
+        self._fields = [field for field in FIELDS_OF_KINDS if field in columns.own]
+        self._indexes = [columns.own[field].position for field in self._fields]
         self._memory: dict[tuple[str, ...], tuple[RowKind, ...]] = {}
         self._needs_label = settings.needs_label and columns.has_types()
 
@@ -82,9 +82,7 @@ class RowKindsOf:
             return known
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
-        own = dict(
-            zip([field for field in _OWN if field in self._columns.own], map(label_as_written, key), strict=True)
-        )
+        own = dict(zip(self._fields, map(label_as_written, key), strict=True))
         labels = _labels(own.get("label", ""))
         row_kinds = tuple(self._row_kind({**own, "label": label}) for label in labels)
         if sum(map(len, key)) <= _LONGEST:
