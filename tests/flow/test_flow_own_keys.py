@@ -1,25 +1,19 @@
 """Records by their own keys: emails and domains in the file, record ids in the results, each value asked for once."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from loader.errors import Interrupted, UsageError
 from loader.events import Event, LookedUp, LookingUp
-from loader.model import Question
-from loader.run.connection import open_gateway, surroundings
 from loader.sandbox import Sandbox
-from loader.send.api import Request
-from loader.send.portal import GatewayPortal
-from loader.send.replies import Reply
-from loader.settings import ConnectionSettings, Rate, Secret, SendSettings, Settings
+from loader.settings import ConnectionSettings
 from loader.stopping import Stop
-from tests.flow.conftest import TOKEN, VERSION, Load
+from tests.flow.conftest import VERSION, Load
 from tests.flow.portals import settings
 from tests.verbs import load, plan
 from tests.written import lines_of, names_in
@@ -58,28 +52,71 @@ def short(path: Path) -> list[tuple[str, ...]]:
     return sorted(tuple(line[key] for key in keys) for line in lines_of(path))
 
 
-async def test_rows_by_email_and_domain_are_associated_by_record_id(
-    folder: Path, sandbox: Sandbox, load_into: Load
+LOADED: dict[str, tuple[str, dict[str, str], list[tuple[str, ...]], list[tuple[str, list[str]]]]] = {
+    # Case of emails does not matter; values like numbers stay the text that they are; `;` lists work, too.
+    "emails and domains": (
+        'ADA@example.com ,acme.example,\nbob@example.com,b.example; C.EXAMPLE,\n00123,b.example,\n="1e5",b.example,\n',
+        BY_KEYS,
+        [
+            ("2", "created", "101", "201", ""),
+            ("3", "created", "102", "202", ""),
+            ("3", "created", "102", "203", ""),
+            ("4", "created", "103", "202", ""),
+            ("5", "created", "104", "202", ""),
+        ],
+        [
+            ("0-1", ["00123", "1e5", "ada@example.com", "bob@example.com"]),
+            ("0-2", ["acme.example", "b.example", "c.example"]),
+        ],
+    ),
+    "record ids at one end": (
+        "101,acme.example,\n0101,acme.example,\n102.0,b.example,\n",
+        {"to_id_property": "domain"},
+        [
+            ("2", "created", "101", "201", ""),
+            ("3", "rejected", "0101", "acme.example", "LEADING_ZERO"),
+            ("4", "created", "102", "202", ""),
+        ],
+        [("0-2", ["acme.example", "b.example"])],
+    ),
+    # A row that is wrong otherwise is not looked up, and shows what its cells say.
+    "an unknown label": (
+        "ada@example.com,acme.example,Nonsense\ncy@example.com,b.example,\n",
+        BY_KEYS,
+        [
+            ("2", "rejected", "ada@example.com", "acme.example", "ASSOCIATION_LABEL_NOT_FOUND"),
+            ("3", "created", "105", "202", ""),
+        ],
+        [("0-1", ["cy@example.com"]), ("0-2", ["b.example"])],
+    ),
+    # Two spellings of one company are no conflict, two companies are: seen once the records are known.
+    "two primary companies": (
+        (
+            "ada@example.com,acme.example,Primary\nADA@example.com,ACME.example,Primary\n"
+            "cy@example.com,acme.example,Primary\ncy@example.com,b.example,Primary\n"
+        ),
+        BY_KEYS,
+        [
+            ("2", "created", "101", "201", ""),
+            ("3", "created", "101", "201", ""),
+            ("4", "rejected", "105", "201", "CONFLICTING_PRIMARY"),
+            ("5", "rejected", "105", "202", "CONFLICTING_PRIMARY"),
+        ],
+        [("0-1", ["ada@example.com", "cy@example.com"]), ("0-2", ["acme.example", "b.example"])],
+    ),
+}
+"""Rows with a label, how they are read, their lines in the results, and what is looked up."""
+
+
+@pytest.mark.parametrize("case", LOADED)
+async def test_rows_by_own_keys_are_associated_by_record_id(
+    case: str, folder: Path, sandbox: Sandbox, load_into: Load
 ) -> None:
-    """Case of emails does not matter; values like numbers stay the text that they are; `;` lists work, too."""
-    (folder / "a.csv").write_text(
-        "from_id,to_id\nADA@example.com ,acme.example\nbob@example.com,b.example; C.EXAMPLE\n00123,b.example\n"
-        '="1e5",b.example\n'
-    )
-    report = await load_into(sandbox, "a.csv", read=BY_KEYS)
-    assert report.exit_code == 0
-    assert short(folder / "r.csv") == [
-        ("2", "created", "101", "201", ""),
-        ("3", "created", "102", "202", ""),
-        ("3", "created", "102", "203", ""),
-        ("4", "created", "103", "202", ""),
-        ("5", "created", "104", "202", ""),
-    ]
-    assert len(sandbox.portal.associations) == 5
-    assert sorted(reads(sandbox)) == [
-        ("0-1", ["00123", "1e5", "ada@example.com", "bob@example.com"]),
-        ("0-2", ["acme.example", "b.example", "c.example"]),
-    ]
+    rows, read, lines, lookups = LOADED[case]
+    (folder / "a.csv").write_text(f"from_id,to_id,label\n{rows}")
+    await load_into(sandbox, "a.csv", read=read)
+    assert short(folder / "r.csv") == lines
+    assert sorted(reads(sandbox)) == lookups
 
 
 async def test_values_of_one_record_are_one_pair(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
@@ -139,18 +176,6 @@ async def test_a_failed_row_is_written_out_with_its_own_value(folder: Path, sand
     assert failed["to_object_id"] == "202"
 
 
-async def test_one_side_may_have_record_ids(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
-    """Ids on the other side are judged as ids; nothing is asked about them."""
-    (folder / "a.csv").write_text("from_id,to_id\n101,acme.example\n0101,acme.example\n102.0,b.example\n")
-    await load_into(sandbox, "a.csv", read={"to_id_property": "domain"})
-    assert short(folder / "r.csv") == [
-        ("2", "created", "101", "201", ""),
-        ("3", "rejected", "0101", "acme.example", "LEADING_ZERO"),
-        ("4", "created", "102", "202", ""),
-    ]
-    assert reads(sandbox) == [("0-2", ["acme.example", "b.example"])]
-
-
 async def test_both_ends_of_one_object_type_are_asked_for_together(
     folder: Path, sandbox: Sandbox, load_into: Load
 ) -> None:
@@ -160,38 +185,6 @@ async def test_both_ends_of_one_object_type_are_asked_for_together(
     report = await load_into(sandbox, "a.csv", read=emails)
     assert report.summary["pairs"] == 1
     assert reads(sandbox) == [("0-1", ["ada@example.com", "cy@example.com"])]
-
-
-async def test_a_row_that_is_wrong_otherwise_keeps_its_own_values(
-    folder: Path, sandbox: Sandbox, load_into: Load
-) -> None:
-    """A label that is none: the row was never looked up, and shows what its cells said."""
-    (folder / "a.csv").write_text(
-        "from_id,to_id,label\nada@example.com,acme.example,Nonsense\ncy@example.com,b.example,\n"
-    )
-    await load_into(sandbox, "a.csv", read=BY_KEYS)
-    assert short(folder / "r.csv") == [
-        ("2", "rejected", "ada@example.com", "acme.example", "ASSOCIATION_LABEL_NOT_FOUND"),
-        ("3", "created", "105", "202", ""),
-    ]
-    assert sorted(reads(sandbox)) == [("0-1", ["cy@example.com"]), ("0-2", ["b.example"])]
-
-
-async def test_two_primary_companies_are_seen_through_their_domains(
-    folder: Path, sandbox: Sandbox, load_into: Load
-) -> None:
-    """Once the records are known: two spellings of one company are no conflict, two companies are."""
-    (folder / "a.csv").write_text(
-        "from_id,to_id,label\nada@example.com,acme.example,Primary\nADA@example.com,ACME.example,Primary\n"
-        "cy@example.com,acme.example,Primary\ncy@example.com,b.example,Primary\n"
-    )
-    await load_into(sandbox, "a.csv", read=BY_KEYS)
-    assert [(row, status, code) for row, status, _, _, code in short(folder / "r.csv")] == [
-        ("2", "created", ""),
-        ("3", "created", ""),
-        ("4", "rejected", "CONFLICTING_PRIMARY"),
-        ("5", "rejected", "CONFLICTING_PRIMARY"),
-    ]
 
 
 async def test_a_property_that_cannot_be_asked_for_is_a_usage_error(folder: Path, load_into: Load) -> None:
@@ -323,41 +316,13 @@ async def test_dated_versions_have_their_own_path(
     ]
 
 
-class Counting:
-    """A way to HubSpot that knows nobody, and counts how many requests are under way."""
-
-    def __init__(self) -> None:
-        self.now = self.most = 0
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-    async def send(self, request: Request, authorization: str, *, largest: int = 2**20) -> Reply:
-        """Answer after two turns of the loop."""
-        del request, authorization, largest
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        self.now -= 1
-        return Reply(200, {}, b'{"results": []}')
-
-
-async def test_no_more_questions_are_under_way_than_the_command_allows() -> None:
+async def test_no_more_lookups_are_under_way_than_the_command_allows(folder: Path, load_into: Load) -> None:
     """`--concurrency 2` holds before the first pair is sent, too: none waits for a connection with its time running."""
-    sender = Counting()
-    two_at_once = Settings(
-        read=(),
-        connection=ConnectionSettings(credentials=Secret(TOKEN), api_version=VERSION),
-        send=SendSettings(concurrency=2, rate=Rate(1000, 1)),
-    )
-    async with open_gateway(two_at_once, surroundings()._replace(sender=lambda _: sender)) as gateway:
-        portal = GatewayPortal(gateway)
-        await asyncio.gather(*(portal.records(Question("0-1", "email"), ["a"]) for _ in range(20)))
-    assert sender.most == 2
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:03}@example.com,1\n" for n in range(1000)))
+    async with Sandbox(portal(), latency="5ms") as sandbox:
+        await load_into(sandbox, "a.csv", read={"from_id_property": "email"}, send={"concurrency": 2})
+        assert sandbox.count("POST", "objects/batch/read") >= 10
+        assert sandbox.max_in_flight == 2
 
 
 async def test_a_plan_looks_up_too_and_without_a_token_says_that_it_did_not(folder: Path, sandbox: Sandbox) -> None:

@@ -156,16 +156,6 @@ def test_retries_never_exceed_the_window() -> None:
 # --- what ends a run
 
 
-@pytest.mark.parametrize("status", [525, 526])
-def test_broken_tls_behind_hubspots_front_is_tried_three_times(status: int) -> None:
-    result, server = one(in_turn(OK, then=answer(status)))
-    assert isinstance(result, Delivered)
-    result, server = one(in_turn(then=answer(status)))
-    assert isinstance(result, Unreachable)
-    assert "support" in result.message
-    assert len(server.sent) == 3
-
-
 @pytest.mark.parametrize(("category", "exit_code"), [("DNS", 5), ("TLS", 3)])
 def test_a_wrong_address_is_fatal_at_the_start_and_transient_later(category: str, exit_code: int) -> None:
     fault = ConnectionFault("x", category=category)
@@ -191,42 +181,13 @@ def test_a_token_in_the_address_of_a_redirect_is_shown_in_no_part(place: str) ->
 # --- an outage
 
 
-def test_a_quarter_of_an_hour_of_outage_ends_the_run_for_now() -> None:
-    server = Server(in_turn(then=answer(503)))
-
-    async def scenario() -> tuple[float, list[Any]]:
-        start, gateway = clock(), make(server)
-        done, pending = await asyncio.wait(
-            [asyncio.ensure_future(gateway.call(PUT, replies.fields)) for _ in range(20)],
-            return_when=asyncio.FIRST_EXCEPTION,
-        )
-        for task in pending:
-            task.cancel()
-        return clock() - start, [task.exception() for task in done]
-
-    seconds, errors = run(scenario)
-    assert 900 <= seconds < 935
-    assert {type(error) for error in errors} == {Unreachable}
-
-
 def test_429s_for_a_quarter_of_an_hour_end_the_run_for_now() -> None:
     result, _ = one(in_turn(then=answer(429)), rate=Rate(100, 10.0))
     assert isinstance(result, Unreachable)
     assert result.exit_code == 5
 
 
-def test_a_few_rows_that_always_answer_500_fail_in_the_end() -> None:
-    """Alone at the end of a run they look like an outage, but not for ever."""
-    results, _ = many(in_turn(then=answer(500)), 10)
-    assert {type(result) for result in results} == {ServerFault}
-
-
 # --- how many under way, and the end
-
-
-def test_no_more_requests_are_under_way_than_allowed() -> None:
-    _, server = many(in_turn(), 60, latency=1.0, concurrency=7)
-    assert server.most_under_way == 7
 
 
 @pytest.mark.slow_after(1)

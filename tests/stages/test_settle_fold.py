@@ -2,7 +2,7 @@
 
 import pytest
 
-from loader.model import AssociationType, Resolved, Specification
+from loader.model import AssociationType, Direction, Resolved
 from loader.planning import orient
 
 HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
@@ -21,11 +21,6 @@ MANAGER, EMPLOYEE = kind("0-1", "0-2", 40, None, category=USER), kind("0-2", "0-
 PARENT, CHILD = kind("0-2", "0-2", 13, 14), kind("0-2", "0-2", 14, 13)
 
 
-def ids(specification: Specification) -> list[int]:
-    """Return the type ids of a request."""
-    return [kind.type_id for kind in specification.types]
-
-
 def test_the_main_end_is_the_one_that_more_rows_are_written_from() -> None:
     """Both directions are one type pair; the one with fewer rows is backward."""
     found = orient.ResolvedKinds({1: PLAIN, 2: BACK}, {1: 3, 2: 5})
@@ -39,39 +34,34 @@ def test_other_object_types_are_another_family() -> None:
     assert found.type_pair[1] != found.type_pair[2]
 
 
-def test_rows_of_one_end_go_out_as_they_are() -> None:
-    """Their types, each once, in their direction."""
-    found = orient.specify((1, 2), (), {1: PLAIN, 2: MANAGER})
-    assert (found.direction, found.backward, ids(found)) == (("0-1", "0-2"), False, [279, 40])
-
-
-def test_rows_of_the_rarer_end_alone_are_written_from_it() -> None:
-    """A request may be written from either end."""
-    found = orient.specify((), (1,), {1: EMPLOYEE})
-    assert (found.direction[0], found.backward, ids(found), found.refused) == ("0-2", True, [41], ())
-
-
-def test_the_same_association_from_both_ends_is_one_type() -> None:
-    """279 and 280 between the same two records are one association."""
-    found = orient.specify((1,), (2,), {1: PLAIN, 2: BACK})
-    assert (ids(found), found.refused) == ([279], ())
-
-
-def test_parent_and_child_are_turned_around() -> None:
-    """A is parent of B, and B is child of A: one type."""
-    assert ids(orient.specify((1,), (2,), {1: PARENT, 2: CHILD})) == [13]
-
-
-def test_an_unknown_inverse_turns_the_whole_request_around_where_that_says_it_all() -> None:
-    """The other end's types are known from this end, so nothing is refused."""
-    found = orient.specify((1,), (2,), {1: PLAIN, 2: EMPLOYEE})
-    assert (found.backward, sorted(ids(found)), found.refused) == (True, [41, 280], ())
-
-
-def test_what_neither_end_can_say_is_refused_at_the_rarer_end() -> None:
-    """The rows that stay go out; the others are told."""
-    found = orient.specify((1, 3), (2, 4), {1: MANAGER, 2: EMPLOYEE, 3: PLAIN, 4: BACK})
-    assert (found.backward, ids(found), found.refused) == (False, [40, 279], (2,))
+@pytest.mark.parametrize(
+    ("forward", "backward", "direction", "type_ids", "refused"),
+    [
+        # Rows of one end go out as they are; a request may be written from the rarer end.
+        ([PLAIN, MANAGER], [], ("0-1", "0-2"), [279, 40], ()),
+        ([], [EMPLOYEE], ("0-2", "0-1"), [41], ()),
+        # 279 and 280 between the same two records are one association, and so are parent and child.
+        ([PLAIN], [BACK], ("0-1", "0-2"), [279], ()),
+        ([PARENT], [CHILD], ("0-2", "0-2"), [13], ()),
+        # The inverse of Employee is not known: written from its end, the request says it all.
+        ([PLAIN], [EMPLOYEE], ("0-2", "0-1"), [41, 280], ()),
+        # What neither end can say is refused at the rarer end; the other rows go out.
+        ([MANAGER, PLAIN], [EMPLOYEE, BACK], ("0-1", "0-2"), [40, 279], (3,)),
+    ],
+)
+def test_rows_of_both_ends_are_one_request(
+    forward: list[Resolved],
+    backward: list[Resolved],
+    direction: Direction,
+    type_ids: list[int],
+    refused: tuple[int, ...],
+) -> None:
+    """With every type that they ask for, once."""
+    kinds = dict(enumerate([*forward, *backward], start=1))
+    first = len(forward)
+    found = orient.specify(tuple(kinds)[:first], tuple(kinds)[first:], kinds)
+    assert (found.direction, found.refused) == (direction, refused)
+    assert sorted(kind.type_id for kind in found.types) == sorted(type_ids)
 
 
 TO_LEAD, OF_LEAD = kind("0-1", "0-136", 578, 579), kind("0-136", "0-1", 579, 578)

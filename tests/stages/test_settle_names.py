@@ -141,41 +141,38 @@ async def test_a_label_of_hubspots_guide_is_asked_for_too() -> None:
     assert found.reason == "AMBIGUOUS_LABEL"
 
 
-async def test_nothing_is_asked_that_the_standard_table_knows() -> None:
-    """Unlabelled rows, and HubSpot's own ids under their category, need no question."""
+@pytest.mark.parametrize(
+    ("kinds", "requests"),
+    [
+        # Unlabelled rows, and HubSpot's own ids under their category, are in the standard table.
+        ([row_kind(), row_kind(category="HUBSPOT_DEFINED", type_id="279"), row_kind("companies", "contacts")], []),
+        # A direction is read once, and the other one only when rows are written from it, or something was not found.
+        ([row_kind(label="Manager")], [CONTACT_COMPANY]),
+        (
+            [
+                row_kind(label="Decision maker"),
+                row_kind("companies", "contacts", label="Employee"),
+                row_kind(label="Manager"),
+            ],
+            [CONTACT_COMPANY, COMPANY_CONTACT],
+        ),
+        (
+            [row_kind(label="Employee"), row_kind(label="Nobody"), row_kind(type_id="41")],
+            [CONTACT_COMPANY, COMPANY_CONTACT],
+        ),
+    ],
+)
+async def test_labels_are_read_as_seldom_as_possible(kinds: list[RowKind], requests: list[Direction]) -> None:
     portal = FakePortal(PORTAL)
-    kinds = {
-        1: row_kind(),
-        2: row_kind(category="HUBSPOT_DEFINED", type_id="279"),
-        3: row_kind("companies", "contacts"),
-    }
-    await resolve_names(kinds, portal)
-    assert portal.asked == []
-
-
-async def test_a_direction_is_asked_for_once_however_many_labels() -> None:
-    """Three labels of one direction and one of another are two questions."""
-    portal = FakePortal(PORTAL)
-    kinds = {
-        1: row_kind(label="Decision maker"),
-        2: row_kind(label="Manager"),
-        3: row_kind(label="No such"),
-        4: row_kind("companies", "contacts", label="Employee"),
-    }
-    names = await resolve_names(kinds, portal)
-    assert sorted(map(str, portal.asked)) == sorted(map(str, [CONTACT_COMPANY, COMPANY_CONTACT]))
+    names = await resolve_names(dict(enumerate(kinds, start=1)), portal)
+    assert sorted(portal.asked) == sorted(requests)
     assert names.unchecked == []
 
 
-async def test_the_other_end_is_looked_at_once_for_whatever_was_not_found() -> None:
-    """Two labels and a type id that are none are one more question; a refusal of it changes nothing."""
-    kinds = {1: row_kind(label="Employee"), 2: row_kind(label="Nobody"), 3: row_kind(type_id="41")}
-    portal = FakePortal(PORTAL)
-    await resolve_names(kinds, portal)
+async def test_a_refusal_of_the_other_ends_labels_changes_nothing() -> None:
+    portal = FakePortal({CONTACT_COMPANY: PORTAL[CONTACT_COMPANY]})
+    names = await resolve_names({1: row_kind(label="Employee"), 2: row_kind(type_id="41")}, portal)
     assert portal.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
-    silent = FakePortal({CONTACT_COMPANY: PORTAL[CONTACT_COMPANY]})
-    names = await resolve_names(kinds, silent)
-    assert silent.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
     assert names.unchecked == []
     assert all(isinstance(verdict, Problem) for verdict in names.verdicts.values())
 
@@ -234,13 +231,6 @@ async def test_a_custom_label_has_an_inverse_where_the_other_end_has_the_same_wo
     verdict = (await resolve_names(kinds, FakePortal(PORTAL))).verdicts[1]
     assert isinstance(verdict, Resolved)
     assert verdict.inverse == inverse
-
-
-async def test_the_other_end_is_asked_for_only_when_rows_are_written_from_it() -> None:
-    """One direction in the file: its inverse does not matter."""
-    portal = FakePortal(PORTAL)
-    await resolve_names({1: row_kind(label="Manager")}, portal)
-    assert portal.asked == [CONTACT_COMPANY]
 
 
 async def test_unlabelled_types_of_custom_objects_are_each_others_inverse() -> None:
