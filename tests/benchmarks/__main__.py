@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.benchmarks.limiter import Situation, situation
-from tests.benchmarks.measure import Bench, Cost, Figure, machine, rows_of, run, told
+from tests.benchmarks.measure import Bench, Cost, Figure, machine, rows_of, run, timed
 from tests.benchmarks.servers import Bare
 
 ROUNDS = 5
@@ -288,7 +288,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="association-loader-benchmark-") as folder, Bench(Path(folder)) as bench:
         for measure in MEASURES:
             if not only or measure.__name__ in only:
-                with told(measure.__name__):
+                with timed(measure.__name__):
                     figures += measure(bench)
         text = table(figures, bench, time.monotonic() - began)
     sys.stdout.write(text)

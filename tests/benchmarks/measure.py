@@ -93,9 +93,9 @@ class Bench:
         self._held.close()
 
     def rows(self, count: int, ending: str = "csv", *, changed: int = 0, companies: int = COMPANIES) -> Path:
-        """Return an input with so many pairs, made when it is first asked for.
+        """Return an input with `count` pairs, made when it is first needed.
 
-        For CSV, `changed` makes one pair in so many another, and `companies` says how many companies there are.
+        For CSV, one pair in `changed` is another one, and `companies` says how many companies there are.
         """
         path = self.folder / f"rows-{changed}-{companies}-{count}.{ending}"
         if not path.exists() and ending == "parquet":
@@ -167,7 +167,7 @@ def _write_parquet(path: Path, count: int) -> None:
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def timed(what: str) -> Iterator[None]:
     """Say on standard error what is being measured, and how long that took."""
     began = time.monotonic()
     yield

@@ -29,7 +29,7 @@ BROKEN = "disk I/O error"
 
 
 class Disk:
-    """Fails at call number `nth` (from 1), with `for_good` at every later one too; counts what it was asked."""
+    """Fails at call number `nth` (from 1), with `for_good` at every later one too; counts its calls."""
 
     def __init__(self, nth: int, *, for_good: bool = False) -> None:
         self.nth = nth

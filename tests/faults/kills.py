@@ -15,10 +15,10 @@ from tests.faults.world import Pair, World, pair_of
 WORKERS = 8
 ROWS = 200
 GATHER_SECONDS = 0.01
-"""Outcomes of so long share a commit, which takes some milliseconds of its own where the disk is busy."""
+"""Outcomes of this time share a commit, which takes some milliseconds of its own where the disk is busy."""
 
 MOST_SECONDS = 5.0
-"""So long after its answer a pair may be repeated at most, on a disk and a processor that others use, too."""
+"""How long after its answer a pair may be repeated at most, on a disk and a processor that others use, too."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Figures:
 
 
 def kill_at_random(make_world: MakeWorld, draw: Random, kills: int) -> Figures:
-    """Kill loads at random moments until there were so many kills; each load must end well, and is checked."""
+    """Kill loads at random moments until there were this many kills; each load must end well, and is checked."""
     figures = Figures()
     while figures.kills < kills:
         world = make_world(ROWS, latency="20ms-60ms", seed=draw.randrange(10**6), folder=f"run-{figures.runs}")

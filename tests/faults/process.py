@@ -46,7 +46,7 @@ class Command:
         self._process.join()
 
     def ended(self, seconds: float) -> bool:
-        """Wait so long at most, and return True if the process has ended."""
+        """Wait some seconds at most, and return True if the process has ended."""
         self._process.join(seconds)
         return self._process.exitcode is not None
 

@@ -54,7 +54,7 @@ class Proxy:
         self._loop.close()
 
     def after(self, seconds: float, what: Callable[[], None]) -> threading.Timer:
-        """Do something (`open`, `shut`) in so many seconds, meanwhile return."""
+        """Do something (`open`, `shut`) in some seconds, meanwhile return."""
         timer = threading.Timer(seconds, what)
         timer.start()
         return timer

@@ -142,7 +142,7 @@ def test_every_shape_of_success_is_one(make_world: MakeWorld, shape: str, ids: s
 
 
 def test_an_answer_without_a_body_can_be_a_success(make_world: MakeWorld) -> None:
-    """Item 24: 204 and an empty 201 say that it is done, without an id; 202 only that it was heard: asked again."""
+    """Item 24: 204 and an empty 201 say that it is done, without an id; 202 only that it was heard: sent again."""
     rules = one_pair_each("204", "201", {"fault": "202", "times": 1}, applied=True)
     world = make_world(10, faults=rules)
     world.load(*CONCURRENCY)
@@ -170,7 +170,7 @@ def test_an_answer_that_says_less_than_done_is_no_success(make_world: MakeWorld)
     world.load(*CONCURRENCY, *TWO_ATTEMPTS, exit_code=1, failed=pairs(len(BATCH_ANSWERS)))
 
 
-def test_an_answer_that_says_less_than_done_is_asked_again(make_world: MakeWorld) -> None:
+def test_an_answer_that_says_less_than_done_is_sent_again(make_world: MakeWorld) -> None:
     """Items 22, 23, 24: where nothing was refused the row is sent again, and then it is there."""
     unclear = [rule for rule in BATCH_ANSWERS if "errors" not in str(rule).lower()]
     world = make_world(20, faults=one_pair_each(*unclear, times=1, applied=True))

@@ -37,7 +37,7 @@ def test_a_batch_that_fails_for_a_while_is_sent_again(make_world: MakeWorld, fau
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("error_context", ["pair", "observed", "none"])
 def test_of_a_batch_of_which_a_part_fails_only_that_part_does(make_world: MakeWorld, error_context: str) -> None:
-    """Item 23: 207; errors are matched to pairs by the ids that they name, and where they name none, asked again."""
+    """Item 23: 207; errors are matched to pairs by the ids that they name, and where they name none, sent again."""
     missing = pairs(ROWS)[::2]
     portal = {"missing": [{"type": "companies", "id": company} for _, company in missing]}
     world = batch_world(make_world, portal=portal, error_context=error_context)

@@ -164,14 +164,14 @@ class Names:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.addresses = [(socket.AF_INET, "127.0.0.1")]
         self.known = True
-        self.asked = 0
+        self.lookups = 0
         monkeypatch.setattr(aiohttp.connector._DNSCacheTable, "expired", lambda *_: True)
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
         # uvloop resolves names below Python, where no test can stand in for the resolver.
         monkeypatch.setattr(event_loop, "_factory", lambda: None)
 
     def _look_up(self, host: Any, port: Any, *_: Any, **__: Any) -> list[Any]:
-        self.asked += 1
+        self.lookups += 1
         if not self.known:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [
@@ -199,7 +199,7 @@ def test_a_name_that_cannot_be_found_at_the_start_ends_the_load(make_world: Make
     ending = world.load(*CONCURRENCY, exit_code=5)
     assert "the server's name cannot be found: check --base-url" in ending.said
     assert ending.summary["rows"]["pending"] == 20
-    assert names.asked <= WORKERS + 1
+    assert names.lookups <= WORKERS + 1
     names.known = True
     world.goes_on_and_completes(*CONCURRENCY)
 

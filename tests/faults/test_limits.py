@@ -124,7 +124,7 @@ def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWor
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("answers", [True, False])
 def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWorld, *, answers: bool) -> None:
-    """Item 5: asked once at the start; a reserve that cannot be kept is reported as such."""
+    """Item 5: read once at the start; a reserve that cannot be kept is reported as such."""
     used = {"usageLimit": 1000, "currentUsage": 961, "fetchStatus": "SUCCESS", "resetsAt": "2099-12-13T05:00:00Z"}
     rule = {"fault": "200", "route": "daily-usage", "body": {"results": [used]}}
     world = make_world(
@@ -136,7 +136,7 @@ def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWo
     said = " ".join(ending.said.split())
     assert ("has no effect" in said) is not answers
     if answers:
-        # 39 were left when the endpoint was asked.
+        # 39 were left when the endpoint was read.
         assert len(routes[routes.index("daily-usage") + 1 :]) == 39 - 10
         assert "10 requests are left today, which --daily-reserve keeps for other apps" in said
         assert "resets at 2099-12-13 00:00 US/Eastern" in said

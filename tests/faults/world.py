@@ -318,8 +318,8 @@ class World:
 
     def check_traffic(self) -> None:
         """Nothing but the input's pairs was ever sent, and no window held more than the limit."""
-        asked = {pair_of(request) for request in self.puts()}.union(*map(pairs_in, self.batches()))
-        assert asked <= set(self.wanted), "a pair was sent that the input does not hold"
+        sent = {pair_of(request) for request in self.puts()}.union(*map(pairs_in, self.batches()))
+        assert sent <= set(self.wanted), "a pair was sent that the input does not hold"
         assert self.sandbox.max_window <= int(LIMIT.split("/", maxsplit=1)[0])
 
     def check_secrets(self) -> None:

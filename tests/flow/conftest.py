@@ -42,7 +42,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 def load_into(folder: Path) -> Load:
-    """Load inputs into a sandbox: contacts to companies, fast, into `r.csv`, unless told otherwise."""
+    """Load inputs into a sandbox: contacts to companies, fast, into `r.csv`, unless the arguments say otherwise."""
 
     async def loaded(
         sandbox: Sandbox,

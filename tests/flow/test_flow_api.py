@@ -133,8 +133,8 @@ def test_a_sentence_with_options_has_python_s_keywords(sentence: str, said: str)
 async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Path) -> None:
     """Exit code, summary, results and failures; the files are those of the command."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
-    told: list[Event] = []
-    report = await loader.load(Path("a.csv"), **TYPES, base_url=sandbox.url, on_event=told.append)
+    events: list[Event] = []
+    report = await loader.load(Path("a.csv"), **TYPES, base_url=sandbox.url, on_event=events.append)
     assert isinstance(report, loader.Report)
     assert (report.exit_code, report.stopped) == (1, None)
     assert report.summary["rows"]["created"] == 1
@@ -143,7 +143,7 @@ async def test_load_takes_a_path_and_gives_a_report(sandbox: Sandbox, folder: Pa
     assert (folder / "a.results.csv").exists()
     assert report.summary["next_command"].startswith("association-loader load a.failures.csv --from=contacts")
     assert "any" not in report.summary["command"].replace("companies", "")
-    assert told
+    assert events
 
 
 async def test_load_sync_works_inside_a_running_event_loop(folder: Path) -> None:

@@ -196,15 +196,15 @@ async def union_holds(
     names = ["", "Boss", "Manager", "Billing Contact"]
     size = max(5, rows // 40)
     ids = [(draw.randrange(1, 4 * size), draw.randrange(1, size)) for _ in range(rows)]
-    asked = [(*each, draw.choice(names)) for each in ids]
+    lines = [(*each, draw.choice(names)) for each in ids]
     before = {(first, second): draw.sample(names[1:], draw.randrange(3)) for first, second in ids[::2]}
     had = [linked(*pair, *labels) for pair, labels in before.items()]
-    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
+    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in lines))
     wanted: defaultdict[tuple[int, int], set[str]] = defaultdict(set)
     for pair, labels in before.items():
         wanted[pair].update(labels)
     old = {pair: set(labels) for pair, labels in wanted.items()}
-    for first, second, label in asked:
+    for first, second, label in lines:
         wanted[first, second].update({label} - {""})
     async with Sandbox({"labels": LABELS, "associations": had}, **behaviour) as sandbox:
         report = await load_into(sandbox, "a.csv", fresh=True, send=send or {})
@@ -212,7 +212,7 @@ async def union_holds(
         if not send:
             assert sandbox.count("PUT") == sum(wanted[pair] != old.get(pair) for pair in wanted)
     expected = Counter(
-        "unchanged" if (a, b) in old and label in {"", *old[a, b]} else "created" for a, b, label in asked
+        "unchanged" if (a, b) in old and label in {"", *old[a, b]} else "created" for a, b, label in lines
     )
     assert Counter(line["status"] for line in lines_of(folder / "r.csv")) == expected
     counts = report.summary["rows"]

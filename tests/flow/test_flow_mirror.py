@@ -433,9 +433,9 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
     before: Pairs = {
         pair: set(chance.sample(["Boss", "Manager", "Friend"], chance.randrange(3))) for pair in pairs[::2]
     }
-    asked = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in pairs[20:] if pair[0] % 3]
-    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
-    wanted = expected(before, asked)
+    lines = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in pairs[20:] if pair[0] % 3]
+    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in lines))
+    wanted = expected(before, lines)
     portal = {"labels": LABELS, "associations": [linked(*pair, *labels) for pair, labels in before.items()]}
     faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
     async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
@@ -451,12 +451,12 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
         assert labels_of(sandbox) == before
 
 
-def expected(before: Pairs, asked: list[tuple[int, int, str]]) -> Pairs:
+def expected(before: Pairs, lines: list[tuple[int, int, str]]) -> Pairs:
     """Return what a portal has after a mirror, by the rules of the README."""
     rows: Pairs = {}
-    for contact, company, label in asked:
+    for contact, company, label in lines:
         rows.setdefault((contact, company), set()).add(label)
-    scope, labels = {contact for contact, _, _ in asked}, {label for *_, label in asked}
+    scope, labels = {contact for contact, _, _ in lines}, {label for *_, label in lines}
     found: Pairs = {}
     for pair in before.keys() | rows.keys():
         its = before.get(pair, set())
@@ -581,7 +581,7 @@ async def test_the_survivor_of_a_merged_record_keeps_all(folder: Path) -> None:
 
 
 async def test_a_record_whose_other_record_is_not_found_by_its_own_key_keeps_all(folder: Path) -> None:
-    """The row is rejected once the portal has been asked, and its first record is known by then."""
+    """The row is rejected once the lookups are answered, and its first record is known by then."""
     (folder / "a.csv").write_text(
         "Email,Domain\na@x.example,x.example\na@x.example,nowhere.example\nb@x.example,x.example\n"
     )

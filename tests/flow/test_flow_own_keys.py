@@ -1,4 +1,4 @@
-"""Records by their own keys: emails and domains in the file, record ids in the results, each value asked for once."""
+"""Records by their own keys: emails and domains in the file, record ids in the results, each value looked up once."""
 
 import json
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 def reads(sandbox: Sandbox) -> list[tuple[str, list[str]]]:
-    """Return what was asked for: the object type, and the values."""
+    """Return what was looked up: the object type, and the values."""
     bodies = [
         (each.path, json.loads(each.body or b"")) for each in sandbox.requests if each.route == "objects/batch/read"
     ]
@@ -120,7 +120,7 @@ async def test_rows_by_own_keys_are_associated_by_record_id(
 
 
 async def test_values_of_one_record_are_one_pair(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
-    """Two spellings, asked for once, and rows by both are sent as one request."""
+    """Two spellings, looked up once, and rows by both are sent as one request."""
     (folder / "a.csv").write_text(
         "from_id,to_id\nada@example.com,acme.example\nAda@Example.com,ACME.example\nada@example.com,acme.example\n"
     )
@@ -176,7 +176,7 @@ async def test_a_failed_row_is_written_out_with_its_own_value(folder: Path, sand
     assert failed["to_object_id"] == "202"
 
 
-async def test_both_ends_of_one_object_type_are_asked_for_together(
+async def test_both_ends_of_one_object_type_are_looked_up_together(
     folder: Path, sandbox: Sandbox, load_into: Load
 ) -> None:
     """A to B and B to A by email are one pair."""
@@ -187,8 +187,8 @@ async def test_both_ends_of_one_object_type_are_asked_for_together(
     assert reads(sandbox) == [("0-1", ["ada@example.com", "cy@example.com"])]
 
 
-async def test_a_property_that_cannot_be_asked_for_is_a_usage_error(folder: Path, load_into: Load) -> None:
-    """HubSpot's refusal of the property stops after a few questions, and nothing lies in the folder."""
+async def test_a_property_that_cannot_be_looked_up_is_a_usage_error(folder: Path, load_into: Load) -> None:
+    """HubSpot's refusal of the property stops after a few lookups, and nothing lies in the folder."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n}@example.com,{n}\n" for n in range(1, 401)))
     faults = [{"fault": 400, "route": "objects/batch/read", "body": {"message": "Property email is not unique"}}]
     async with Sandbox(portal(), faults=faults) as sandbox:
@@ -211,8 +211,8 @@ async def test_one_value_that_hubspot_refuses_rejects_its_rows_alone(folder: Pat
 
 
 @pytest.mark.slow
-async def test_a_stopped_load_goes_on_asking_where_it_was(folder: Path, load_into: Load) -> None:
-    """Each value is asked for once over both commands; then the file of answers is gone."""
+async def test_a_stopped_load_goes_on_with_its_lookups(folder: Path, load_into: Load) -> None:
+    """Each value is looked up once over both commands; then the file of answers is gone."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:04}@example.com,{n}\n" for n in range(1, 1001)))
     records = [
         {"type": "contacts", "id": str(n), "properties": {"email": f"n{n:04}@example.com"}} for n in range(1, 1001, 50)
@@ -228,15 +228,15 @@ async def test_a_stopped_load_goes_on_asking_where_it_was(folder: Path, load_int
         report = await load_into(sandbox, "a.csv", read=read)
         assert report.exit_code == 1
         assert report.summary["rows"] == {**report.summary["rows"], "created": 20, "rejected": 980}
-        asked = [value for _, values in reads(sandbox) for value in values]
+        values_read = [value for _, values in reads(sandbox) for value in values]
     assert answered >= 300
-    assert len(set(asked[:300])) == 300
-    assert not set(asked[:300]) & set(asked[-(1000 - answered) :])
-    assert sorted(set(asked)) == [f"n{n:04}@example.com" for n in range(1, 1001)]
+    assert len(set(values_read[:300])) == 300
+    assert not set(values_read[:300]) & set(values_read[-(1000 - answered) :])
+    assert sorted(set(values_read)) == [f"n{n:04}@example.com" for n in range(1, 1001)]
     assert names_in(folder) == {"a.csv", "r.csv", "r.failures.csv", "r.journal", "r.summary.json"}
 
 
-async def test_a_load_that_is_interrupted_while_it_asks_goes_on_with_the_rest(folder: Path) -> None:
+async def test_a_load_that_is_interrupted_in_its_lookups_goes_on_with_the_rest(folder: Path) -> None:
     """Exit 130 with every row pending; what was answered is kept, and nothing was written."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:03}@example.com,1\n" for n in range(500)))
     stop = Stop()
@@ -258,7 +258,7 @@ async def test_a_load_that_is_interrupted_while_it_asks_goes_on_with_the_rest(fo
     assert not [name for name in names_in(folder) if "lookups" in name]
 
 
-async def test_a_resumed_load_asks_nothing_again(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
+async def test_a_resumed_load_looks_nothing_up_again(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
     """The journal holds the records that were found."""
     (folder / "a.csv").write_text("from_id,to_id\nada@example.com,acme.example\ncy@example.com,b.example\n")
     await load_into(sandbox, "a.csv", read=BY_KEYS, send={"limit": 1})
@@ -284,7 +284,7 @@ async def test_answers_for_another_input_are_not_taken_over(folder: Path, load_i
 
 
 async def test_a_damaged_file_of_answers_is_thrown_away(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
-    """It is no truth: everything is asked again. A link in its place is not followed."""
+    """It is no truth: everything is looked up again. A link in its place is not followed."""
     (folder / "a.csv").write_text("from_id,to_id\nada@example.com,acme.example\n")
     (folder / "r.journal-lookups").write_text("rubbish")
     assert (await load_into(sandbox, "a.csv", read=BY_KEYS)).exit_code == 0

@@ -142,11 +142,11 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
     chance = random.Random(seed)
     ids = [(chance.randrange(1, 20), chance.randrange(30, 36)) for _ in range(60)]
     before = {pair: set(chance.sample(["Boss", "Manager"], chance.randrange(3))) for pair in ids[::2]}
-    asked = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in ids[10:]]
+    lines = [(*pair, chance.choice(["", "Boss", "Manager"])) for pair in ids[10:]]
     wanted: dict[tuple[int, int], set[str]] = {}
-    for contact, company, label in asked:
+    for contact, company, label in lines:
         wanted.setdefault((contact, company), set()).update({label} - {""})
-    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in asked))
+    (folder / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in lines))
     portal = {"labels": LABELS, "associations": [linked(*pair, *labels) for pair, labels in before.items()]}
     faults = [{"fault": "reset", "share": 0.03, "applied": chance.choice([True, False])}]
     async with Sandbox(portal, faults=faults, seed=seed) as sandbox:
@@ -157,7 +157,7 @@ async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it
             "replaced" if before.get(pair, set()) - wanted[pair]
             else "unchanged" if pair in before and (label in before[pair] or not label)
             else "created"
-            for *ends, label in asked
+            for *ends, label in lines
             for pair in [(ends[0], ends[1])]
         )  # fmt: skip
         assert Counter(line["status"] for line in lines_of(folder / "r.csv")) == expected

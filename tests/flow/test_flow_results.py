@@ -186,8 +186,8 @@ async def test_the_report_gives_results_and_failures_as_text(sandbox: Sandbox, l
     assert list(report.failures["to_id"]) == ["x", "204", "205"]
 
 
-async def test_results_hold_exactly_the_settled_rows_after_a_stop(load_into: Load, folder: Path) -> None:
-    """After too many failures: the lines there are settled, the others pending, and the sum is right."""
+async def test_results_hold_exactly_the_rows_with_outcomes_after_a_stop(load_into: Load, folder: Path) -> None:
+    """After too many failures: the lines there have outcomes, the other rows are pending, and the sum is right."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(100, 200)))
     faults = [{"fault": "400", "method": "PUT", "range": [11, None]}]
     async with Sandbox(faults=faults) as sandbox:
@@ -209,14 +209,14 @@ async def test_a_run_that_is_asked_to_end_in_its_last_request_is_done(
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
     stop = Stop()
     async with Sandbox(faults=[{"fault": "late", "method": "PUT", "seconds": 0.3}]) as sandbox:
-        asked = asyncio.create_task(_ask_in_the_first_put(sandbox, stop, reason))
+        stopping = asyncio.create_task(_stop_in_the_first_put(sandbox, stop, reason))
         report = await load_into(sandbox, "a.csv", stop=stop)
-        await asked
+        await stopping
     assert stop.asked()
     assert (report.exit_code, report.stopped, report.summary["rows"]["created"]) == (0, None, 1)
 
 
-async def _ask_in_the_first_put(sandbox: Sandbox, stop: Stop, reason: LoaderError) -> None:
+async def _stop_in_the_first_put(sandbox: Sandbox, stop: Stop, reason: LoaderError) -> None:
     while not sandbox.count("PUT"):  # noqa: ASYNC110 - no event tells of a request
         await asyncio.sleep(0.005)
     stop.request(reason)

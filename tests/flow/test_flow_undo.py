@@ -110,7 +110,7 @@ async def test_what_the_run_added_goes_and_what_was_there_stays(folder: Path) ->
     assert (folder / "r.undo.csv").stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_somebody_changed_since_is_left_and_told(folder: Path) -> None:
+async def test_what_somebody_changed_since_is_left_and_reported(folder: Path) -> None:
     """A foreign label on a new pair keeps the pair; what is gone already is not counted as removed."""
     async with Sandbox({"labels": LABELS, "associations": [linked(2, 12)]}) as sandbox:
         run = Runner(folder, sandbox)
@@ -323,7 +323,7 @@ async def test_a_second_undo_looks_again_at_what_was_left_and_removes_nothing_tw
         assert world(sandbox) == {}
 
 
-async def test_what_hubspot_refuses_to_remove_is_told_and_tried_again_by_the_next_undo(folder: Path) -> None:
+async def test_what_hubspot_refuses_to_remove_is_reported_and_tried_again_by_the_next_undo(folder: Path) -> None:
     """The other pairs of the request are removed all the same."""
     faults = [{"fault": "400", "route": "batch/archive", "pair": ["3", "13"], "times": 4}]
     async with Sandbox(faults=faults) as sandbox:
@@ -338,8 +338,8 @@ async def test_what_hubspot_refuses_to_remove_is_told_and_tried_again_by_the_nex
         assert world(sandbox) == {}
 
 
-async def test_without_a_look_before_it_refuses_unless_told_to_assume(folder: Path) -> None:
-    """`--unread` keeps no before-image: what was there before cannot be told from what the run added."""
+async def test_without_before_images_it_refuses_unless_assume_new_is_given(folder: Path) -> None:
+    """`--unread` keeps no before-image: what was there before cannot be distinguished from what the run added."""
     async with Sandbox({"labels": LABELS, "associations": [linked(1, 11), linked(9, 19)]}) as sandbox:
         run = Runner(folder, sandbox)
         await run.load("from_id,to_id\n1,11\n2,12\n", existing="replace", unread=True)
@@ -408,16 +408,16 @@ async def test_a_primary_that_somebody_chose_since_is_not_taken_from_them(folder
 
 
 def test_python_takes_back_what_it_loaded(folder: Path) -> None:
-    """By the results file, without being asked."""
+    """By the results file, without a question."""
     given: dict[str, Any] = {"token": "any", "rate": "9999/1"}
-    told: list[Event] = []
+    events: list[Event] = []
     with SandboxThread() as running:
         types: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
         loader.load_sync([(1, 11), (2, 12)], **types, **given, base_url=running.url)
-        report = loader.undo_sync("rows.results.csv", **given, base_url=running.url, on_event=told.append)
+        report = loader.undo_sync("rows.results.csv", **given, base_url=running.url, on_event=events.append)
         assert not running.portal.pairs()
     assert isinstance(report, loader.UndoReport)
     assert (report.exit_code, list(report.results["status"])) == (0, ["removed", "removed"])
     assert report.failures.empty
-    assert {type(event).__name__ for event in told} >= {"UndoPlanned", "Undone"}
+    assert {type(event).__name__ for event in events} >= {"UndoPlanned", "Undone"}
     assert (folder / "rows.undo.csv").exists()

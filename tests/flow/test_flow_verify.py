@@ -40,7 +40,7 @@ def marks(report: Verification) -> dict[tuple[str, str], str]:
 
 @pytest.fixture
 def verified(folder: Path) -> Verify:
-    """Verify inputs against a sandbox, without waiting for what is missing, unless told otherwise."""
+    """Verify inputs against a sandbox, without waiting for what is missing, unless the arguments say otherwise."""
 
     async def run(
         sandbox: Sandbox, *inputs: str, stop: Stop | None = None, notify: Any = None, **given: Any
@@ -194,7 +194,7 @@ async def test_what_is_missing_is_read_again_before_it_is_called_so(folder: Path
 
 
 async def test_a_sample_is_drawn_by_chance_and_again_by_its_seed(folder: Path, verified: Verify) -> None:
-    """So many pairs, not rows; the summary says how it was drawn."""
+    """That number of pairs, not rows; the summary says how it was drawn."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},1\n{n},1\n" for n in range(1, 501)) + "x,1\n")
     async with Sandbox() as sandbox:
         one = await verified(sandbox, "a.csv", verify={"sample": 20})
@@ -238,9 +238,9 @@ async def test_a_verification_that_was_stopped_goes_on_and_reads_no_record_twice
         judged = cut.summary["rows"]["there"]
         assert 0 < judged < 0.9 * count
         assert len(cut.results) == count - cut.summary["rows"]["pending"]
-        asked = len(sandbox.requests)
+        earlier = len(sandbox.requests)
         report = await verified(sandbox, "a.csv")
-        read = sum(request.body.count(b'"id"') for request in sandbox.requests[asked:] if request.body)
+        read = sum(request.body.count(b'"id"') for request in sandbox.requests[earlier:] if request.body)
     assert Counter(report.results["status"]) == {"=": 900, "+": 100}
     assert sorted(report.results["row"].astype(int)) == list(range(2, count + 2))
     assert read == count - judged

@@ -53,7 +53,7 @@ def versions(sandbox: Sandbox) -> set[str]:
 @pytest.mark.parametrize(
     ("version", "method"), [("2026-09", "batch"), ("v4", "put"), ("2025-09", "put"), ("2026-03", "put")]
 )
-def test_every_command_ends_alike_over_every_version(version: str, method: str, folder: Path) -> None:
+def test_every_command_ends_the_same_over_every_version(version: str, method: str, folder: Path) -> None:
     """A load with labels, keys and a stale record, its verification and its undo, each over paths of that version."""
     (folder / "a.csv").write_text(
         "from_id,to_id,label\nada@example.com,201,Boss\n102,202,\n103,203,Primary\n104,999,\n"
@@ -122,7 +122,7 @@ AUTO = {"api_version": "auto"}
     [("2026-11-28", "v4"), ("2027-02-28", "v4"), ("2027-03-01", "2026-09"), ("2028-05-05", "2026-09")],
 )
 async def test_auto_is_v4_until_march_2027(day: str, version: str, folder: Path, load_into: Load) -> None:
-    """From the first of March on it is 2026-09, for lookups and writes alike, and the journal says so."""
+    """From the first of March on it is 2026-09, for lookups and writes, and the journal says so."""
     (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
     async with Sandbox() as sandbox:
         await load_into(sandbox, "a.csv", connection=AUTO, around=on(day))
@@ -173,9 +173,9 @@ async def test_the_plan_says_that_v4_ends(
 ) -> None:
     """From ninety days before its end on, and only where it is v4 that is spoken."""
     (folder / "a.csv").write_text("from_id,to_id\n1,2\n")
-    told: list[Event] = []
+    events: list[Event] = []
     async with Sandbox() as sandbox:
-        await load_into(sandbox, "a.csv", connection={"api_version": version}, around=on(day), notify=told.append)
-    notes = [each.message for each in told if isinstance(each, Note) and "HubSpot's API ends" in each.message]
+        await load_into(sandbox, "a.csv", connection={"api_version": version}, around=on(day), notify=events.append)
+    notes = [each.message for each in events if isinstance(each, Note) and "HubSpot's API ends" in each.message]
     assert len(notes) == (said is not None)
     assert said is None or said in notes[0]

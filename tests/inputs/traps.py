@@ -27,7 +27,7 @@ Wrong = tuple[int, int, str]
 class Case(NamedTuple):
     """A file, or what makes it, and what it must give: rows and rejects, or, with `refused`, no more than that.
 
-    `said` are words that must stand in the notes, `options` those of the load; contacts to companies unless told.
+    `said` are words that must stand in the notes, `options` those of the load, contacts to companies if none are given.
     """
 
     about: str
@@ -185,8 +185,8 @@ TRAPS: dict[int, Trap] = {
             text("semicolon", "object_id;to_object_id;x\n1;2;a,b\n", (2, 0, "1", "2")),
             text("tab", "object_id\tto_object_id\n1\t2\n", (2, 0, "1", "2")),
             text("bar", "object_id|to_object_id\n1|2\n", (2, 0, "1", "2")),
-            text("told by the first line", "sep=;\nobject_id;to_object_id\n1;2\n", (2, 0, "1", "2")),
-            text("told by the option", "object_id^to_object_id\n1^2\n", (2, 0, "1", "2"), delimiter="^"),
+            text("given in the first line", "sep=;\nobject_id;to_object_id\n1;2\n", (2, 0, "1", "2")),
+            text("given by the option", "object_id^to_object_id\n1^2\n", (2, 0, "1", "2"), delimiter="^"),
         ],
     ),
     5: Trap(
@@ -295,7 +295,7 @@ TRAPS: dict[int, Trap] = {
     ),
     19: Trap(
         "totals, footers, the header once more",
-        [text("each is told with its row", f"{HEAD}1,2\n{HEAD}3,4\nTotal,2\nExported by Ada,\n",
+        [text("each is rejected with its row", f"{HEAD}1,2\n{HEAD}3,4\nTotal,2\nExported by Ada,\n",
               (2, 0, "1", "2"), (3, 0, "REPEATED_HEADER"), (4, 0, "3", "4"), (5, 0, "INVALID_RECORD_ID"), (6, 0,
                   "INVALID_RECORD_ID")),
          text("titles above", f"Report of 2026,\n\n{HEAD}1,2\n", (4, 0, "1", "2")),
@@ -328,7 +328,7 @@ TRAPS: dict[int, Trap] = {
               (2, 0, "25310007160", "18259732943"), (3, 0, "12", "7"), (4, 0, "TOTAL_ROW")),
          text("words for no id in both columns", f"{HEAD}1,2\nNo ID,No ID\n3,4\n", (2, 0, "1", "2"),
               (3, 0, "INVALID_RECORD_ID"), (4, 0, "3", "4")),
-         text("a second header, columns swapped", f"{HEAD}1,2\nto_object_id,object_id\n4,3\n",
+         text("a second header, columns in another order", f"{HEAD}1,2\nto_object_id,object_id\n4,3\n",
               refused="row 3 is a header"),
          text("a second header, other object types",
               "Record ID - Contact,Associated Company IDs\n1,2\nRecord ID - Company,Associated Contact IDs\n4,3\n",

@@ -31,7 +31,7 @@ NOTES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 SHEET_NOTES = st.text(st.characters(categories=["L", "N", "P"]), max_size=20).filter(
     lambda text: not text.startswith(("=", "#")) and "_x" not in text
 )
-# What Windows text and UTF-8 hold alike, on one line.
+# What both Windows text and UTF-8 hold, on one line.
 WINDOWS_NOTES = st.text("abc XYZ 0189,;|\t\"'=+-@.äöüÄÖÜßéèñ€\u201c\u201d", max_size=20)
 quick = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -120,15 +120,15 @@ def test_what_pandas_writes_as_csv_and_jsonl_is_read_back(table: list[list[str]]
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
     packed=st.sampled_from(["", "gzip", "zip"]),
-    told=st.booleans(),
+    has_sep_line=st.booleans(),
 )
 def test_every_dialect_that_pandas_writes_is_read_back(
-    table: list[list[str]], delimiter: str, quoting: Any, encoding: str, packed: str, told: bool
+    table: list[list[str]], delimiter: str, quoting: Any, encoding: str, packed: str, has_sep_line: bool
 ) -> None:
     """Windows text too, in `.gz` or `.zip`, with or without Excel's `sep=` line before it."""
     frame = pd.DataFrame(table, columns=pd.Index(HEADER))
     text = frame.to_csv(index=False, sep=delimiter, quoting=quoting, lineterminator="\r\n")
-    content = (f"sep={delimiter}\r\n{text}" if told else text).encode(encoding)
+    content = (f"sep={delimiter}\r\n{text}" if has_sep_line else text).encode(encoding)
     if packed == "zip":
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

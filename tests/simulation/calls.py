@@ -35,9 +35,9 @@ class Call:
         """Return the pairs with their types as seen from the lesser record; a type of another direction is an error."""
         found: dict[Pair, frozenset[Kind]] = {}
         for (first, second), kinds in self.wanted.items():
-            pair, swapped = pair_of(first, second)
+            pair, backward = pair_of(first, second)
             assert pair not in found, f"{pair} stands in one request twice"
-            found[pair] = seen_from_first(kinds, first[0], swapped=swapped)
+            found[pair] = seen_from_first(kinds, first[0], backward=backward)
         return found
 
 

@@ -9,7 +9,7 @@ ANSWERED = "answered"
 
 
 class Known(NamedTuple):
-    """The limit that a run had been told: so many requests in so many seconds."""
+    """The limit that a run knew: requests in a number of seconds."""
 
     requests: int
     seconds: float
@@ -72,7 +72,7 @@ class Exchange:
 
     @property
     def failed_in_passing(self) -> bool:
-        """True for what may be tried again, the burst limit aside."""
+        """True for what may be tried again, but for the burst limit."""
         if self.ending is None or self.succeeded or self.rate_limited:
             return False
         if not self.answered:

@@ -21,7 +21,7 @@ _TORN_AT_MOST = 4096
 
 @contextmanager
 def world_folder() -> Iterator[None]:
-    """Work in a new folder for a block; every file of a world is named relative to it, so that replays are alike."""
+    """Work in a new folder for a block; every file of a world is named relative to it, so that replays are the same."""
     memory = Path("/dev/shm")  # noqa: S108 - a private folder in it is made below
     where = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="simulation-", dir=where) as folder, chdir(folder):
@@ -52,8 +52,8 @@ def torn(files: dict[str, bytes], chance: random.Random) -> list[str]:
     return cut
 
 
-def settled() -> dict[tuple[str, int, str, str], str]:
-    """Return the status of every row that the journal holds as settled, by input, row and ids; changes no byte."""
+def outcomes() -> dict[tuple[str, int, str, str], str]:
+    """Return the status of every row that has an outcome in the journal, by input, row and ids; changes no byte."""
     with tempfile.TemporaryDirectory(prefix="copy-", dir=Path.cwd().parent) as folder:
         for ending in ("", "-wal"):
             source = Path(f"{JOURNAL}{ending}")
@@ -81,8 +81,8 @@ def before_images() -> dict[Pair, frozenset[Kind]]:
                 place = number - lot.first_pair
                 first, second = ends[int(lot.lot.requests[place])]
                 one, other = int(lot.lot.from_ids[place]), int(lot.lot.to_ids[place])
-                pair, swapped = pair_of((first, one), (second, other))
-                found[pair] = seen_from_first(kinds, first, swapped=swapped)
+                pair, backward = pair_of((first, one), (second, other))
+                found[pair] = seen_from_first(kinds, first, backward=backward)
     return found
 
 
@@ -106,7 +106,7 @@ class Disk:
         self.full = False
 
     def fill(self, room: int) -> None:
-        """Leave so many bytes for the journal's log to grow, and all other files too."""
+        """Leave some bytes for the journal's log to grow, and all other files too."""
         log = Path(f"{JOURNAL}-wal")
         size = log.stat().st_size if log.exists() else 0
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, self._before[1]))

@@ -1,7 +1,7 @@
 """What a careful client knows of a server's health, worked out from what passed: its rules in figures.
 
 A breaker that opens when nothing has succeeded for 10 s and 3 requests failed, and then lets one probe a second out;
-so many attempts for a pair, not counting those that a 429 or an open breaker cost, and more as long as nobody else is
+a number of attempts for a pair, without those that a 429 or an open breaker cost, and more as long as nobody else is
 answered.
 """
 
@@ -18,7 +18,7 @@ A_MOMENT = 0.001
 LOCKED = 423
 
 PATIENCE = 120.0
-"""A plain 500 is HubSpot's word about one request: so long after the breaker opened, it costs an attempt again."""
+"""A plain 500 is HubSpot's word about one request: this long after the breaker opened, it costs an attempt again."""
 
 
 Unit = Pair | tuple[Record, ...] | tuple[Pair, ...]
@@ -69,7 +69,7 @@ class Health:
         for unit in _units(one):
             self._first_left.setdefault(unit, now)
             # A record may be read for one of its pairs while another of them waits and is read once more: each reading
-            # has its own attempts, and from outside two of the same record look alike.
+            # has its own attempts, and from outside two of the same record look the same.
             is_another_reading = unit[0] == READ and self._counted[unit] < 2 * self._max_attempts
             if unit in self._over and not is_another_reading:
                 yield f"#{one.number} is one attempt more than the {self._max_attempts} of {unit}"

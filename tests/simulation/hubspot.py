@@ -30,7 +30,7 @@ class Rules:
     """How this portal is set up; times are seconds of the world.
 
     `limits` are the burst limit's changes, the first from the beginning; `others` are stretches in which other apps use
-    so many requests of each window. `refused` answers one pair for good, `poisoned` pairs with 500 for ever.
+    some requests of each window. `refused` answers one pair for good, `poisoned` pairs with 500 for ever.
     """
 
     window: float = 10.0
@@ -119,15 +119,15 @@ class HubSpot:
     def headers(self, now: float) -> dict[str, str]:
         """Return what every answer says of the limits."""
         limit = self.limit(now)
-        told = {
+        headers = {
             "x-hubspot-ratelimit-max": str(limit),
             "x-hubspot-ratelimit-remaining": str(max(0, limit - len(self._admitted))),
             "x-hubspot-ratelimit-interval-milliseconds": f"{self.rules.window * 1000:.0f}",
         }
         if self.rules.daily is not None and self.rules.token_life is None:
-            told["x-hubspot-ratelimit-daily"] = str(self.rules.daily)
-            told["x-hubspot-ratelimit-daily-remaining"] = str(max(0, self.rules.daily - self._used))
-        return told
+            headers["x-hubspot-ratelimit-daily"] = str(self.rules.daily)
+            headers["x-hubspot-ratelimit-daily-remaining"] = str(max(0, self.rules.daily - self._used))
+        return headers
 
     # --- who asks
 
@@ -215,9 +215,9 @@ class HubSpot:
     def _associate(
         self, ends: tuple[Record, Record], kinds: tuple[Kind, ...], exchange: Exchange, now: float
     ) -> dict[str, Any]:
-        pair, swapped = pair_of(*ends)
+        pair, backward = pair_of(*ends)
         exchange.applied = True
-        self.portal.replace(pair, seen_from_first(kinds, ends[0][0], swapped=swapped), now, exchange.number)
+        self.portal.replace(pair, seen_from_first(kinds, ends[0][0], backward=backward), now, exchange.number)
         (first, first_id), (second, second_id) = ends
         return {
             "fromObjectTypeId": first,
@@ -302,10 +302,10 @@ class HubSpot:
             return answer or self._error(400, "VALIDATION_ERROR", "is not valid")
         errors = []
         for ends, kinds in call.wanted.items():
-            pair, swapped = pair_of(*ends)
+            pair, backward = pair_of(*ends)
             if ends not in refused:
                 exchange.applied = True
-                seen = seen_from_first(kinds, ends[0][0], swapped=swapped)
+                seen = seen_from_first(kinds, ends[0][0], backward=backward)
                 self.portal.take_off(pair, seen, now, exchange.number)
                 continue
             error: dict[str, Any] = {"status": "error", "category": "VALIDATION_ERROR", "message": "is not valid"}
@@ -359,9 +359,9 @@ class HubSpot:
         ]
 
     def _associated(self, pair: Pair, first: str, record: int) -> dict[str, Any]:
-        swapped = pair[0] != (first, record)
-        other = pair[0] if swapped else pair[1]
-        here = seen_from_first(self.portal.of(pair), pair[0][0], swapped=swapped)
+        backward = pair[0] != (first, record)
+        other = pair[0] if backward else pair[1]
+        here = seen_from_first(self.portal.of(pair), pair[0][0], backward=backward)
         known = [one for one in TYPES[first, other[0]] if one.kind in here]
         return {
             "toObjectId": other[1],

@@ -106,8 +106,8 @@ class _Maker:
             row = Row(name, number, object_id, to_id)
             if sound:
                 ends = (first, int(object_id)), (second, int(to_id))
-                row.pair, swapped = pair_of(*ends)
-                (row.kind,) = seen_from_first([named.kind], first, swapped=swapped)
+                row.pair, backward = pair_of(*ends)
+                (row.kind,) = seen_from_first([named.kind], first, backward=backward)
             self.inputs.rows.append(row)
         return [_PLURAL[first], object_id, _PLURAL[second], ";".join(ids), label, type_id, f"note {number}"]
 
@@ -187,7 +187,7 @@ def _reject_contradictions(inputs: Inputs) -> None:
 
 
 def pairs_only(count: int) -> Inputs:
-    """Return one file of so many contacts, each with a company of its own."""
+    """Return one file of `count` contacts, each with a company of its own."""
     inputs = Inputs({"a.csv": []})
     for number in range(1, count + 1):
         contact, company = (CONTACT, 10_000 + number), (COMPANY, 50_000 + number)

@@ -33,9 +33,9 @@ def broken(world: World) -> list[str]:
     for run in world.runs:
         exchanges = world.exchanges_of(run.number)
         spared = partial(_spared_the_sick, healths[run.number])
-        checks = [_ended_well, _kept_the_rate, _obeyed, _asked_no_more]
+        checks = [_ended_well, _kept_the_rate, _obeyed, _kept_the_concurrency]
         if world.setting.existing != "mirror":  # These hold requests against rows, and what goes is none.
-            checks += [spared, _wrote_down, _told]
+            checks += [spared, _wrote_down, _reported]
         for check in checks:
             sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
     if world.setting.existing == "mirror":
@@ -52,7 +52,7 @@ def broken(world: World) -> list[str]:
     if world.setting.removes:
         for whole in (
             _came_to_an_end,
-            _sent_nothing_settled,
+            _sent_nothing_again,
             _touched_only_what_was_named,
             partial(_taken_off_rightly, healths),
             _put_back,
@@ -62,7 +62,7 @@ def broken(world: World) -> list[str]:
     for whole in (
         _came_to_an_end,
         _sent_only_what_was_asked,
-        _sent_nothing_settled,
+        _sent_nothing_again,
         outcomes,
         _left_behind,
         _kept_what_was_there,
@@ -95,7 +95,7 @@ def _ended_well(world: World, run: Run, _: Sequence[Exchange]) -> Iterator[str]:
 
 
 def _kept_the_rate(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
-    """No window at HubSpot holds more than the limit that the last of its requests to leave had been told."""
+    """No window at HubSpot holds more than the limit that the last of its requests to leave knew."""
     counted = sorted((one.arrived, one.left, one.known) for one in exchanges if one.arrived is not None)
     moments = [arrived for arrived, _, _ in counted]
     for arrived, left, known in counted:
@@ -153,7 +153,7 @@ def _spared_the_sick(health: Health, _: World, __: Run, exchanges: Sequence[Exch
             health.ends(one, now)
 
 
-def _asked_no_more(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+def _kept_the_concurrency(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
     """No more than `concurrency` requests are under way at once."""
     changes = [(one.left, 1) for one in exchanges]
     changes += [(one.ended if one.ended is not None else run.ended, -1) for one in exchanges]
@@ -166,19 +166,19 @@ def _asked_no_more(_: World, run: Run, exchanges: Sequence[Exchange]) -> Iterato
 
 
 def _wrote_down(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
-    """What is settled stays settled, and what was answered well before a death is in the journal."""
-    gone = {key for key in run.before if _stays_settled(run, key)} - run.after.keys()
+    """Outcomes stay, and what was answered well before a death is in the journal."""
+    gone = {key for key in run.before if _keeps_its_outcome(run, key)} - run.after.keys()
     if gone and not run.torn:
-        yield f"{len(gone)} settled rows are settled no more: {sorted(gone)[:3]}"
+        yield f"{len(gone)} rows have lost their outcomes: {sorted(gone)[:3]}"
     if run.torn or run.how == "hung" or _disk_full(run):
         return
     slack = 0.02 + 6 * world.setting.disk_seconds if run.how == "killed" else 0.0
     if run.stopped_at_once is not None:
         slack = max(slack, 0.02 + 6 * world.setting.disk_seconds)
-    settled = {row.pair for row in world.inputs.rows if _key(row) in run.after}
+    recorded = {row.pair for row in world.inputs.rows if _key(row) in run.after}
     for one in exchanges:
         if one.kind in WRITES and one.succeeded and one.ended is not None and one.ended <= run.ended - slack:
-            lost = one.asked.keys() - one.refused - one.open - settled
+            lost = one.asked.keys() - one.refused - one.open - recorded
             if lost:
                 yield f"#{one.number} succeeded at {one.ended:.3f} and is not in the journal at {run.ended:.3f}: {lost}"
 
@@ -188,13 +188,13 @@ def _disk_full(run: Run) -> bool:
     return run.blow is not None and run.blow.kind == "disk full" and run.struck_at is not None
 
 
-def _stays_settled(run: Run, key: tuple[str, int, str, str]) -> bool:
+def _keeps_its_outcome(run: Run, key: tuple[str, int, str, str]) -> bool:
     """Whether a row may not be taken up again: failed pairs may be, with their unchanged rows."""
     failed = {frozenset(other[2:]) for other, status in run.before.items() if status == "failed"}
     return run.before[key] not in ("failed", "unchanged") or frozenset(key[2:]) not in failed
 
 
-def _told(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+def _reported(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
     """The summary adds up, and says what the journal and the line say."""
     if run.summary is None or run.lines is None or _disk_full(run):
         return
@@ -281,14 +281,14 @@ def _left_alone(world: World) -> Iterator[str]:
             yield f"{pair} is written, and had all that is asked for"
 
 
-def _sent_nothing_settled(world: World) -> Iterator[str]:
-    """What the journal held as settled when a run began, that run does not send."""
+def _sent_nothing_again(world: World) -> Iterator[str]:
+    """What had an outcome in the journal when a run began, that run does not send."""
     pairs = {_key(row): row.pair for row in world.inputs.rows if row.pair is not None}
     for run in world.runs:
-        settled = {pairs[key] for key in run.before if key in pairs and _stays_settled(run, key)}
-        again = [one for one in world.exchanges_of(run.number) if one.kind in WRITES and one.asked.keys() & settled]
+        recorded = {pairs[key] for key in run.before if key in pairs and _keeps_its_outcome(run, key)}
+        again = [one for one in world.exchanges_of(run.number) if one.kind in WRITES and one.asked.keys() & recorded]
         if again:
-            yield f"run {run.number} sends again what is settled: {[one.number for one in again][:5]}"
+            yield f"run {run.number} sends again what has an outcome: {[one.number for one in again][:5]}"
 
 
 def _one_true_outcome(healths: Mapping[int, Health], world: World) -> Iterator[str]:

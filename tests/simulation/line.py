@@ -19,7 +19,7 @@ FIRST_LIMIT = Known(100, 10.0)
 """What every portal allows, and what a run takes for the limit until an answer says otherwise."""
 
 LONGEST_FLIGHT = 1.0
-"""A request that its sender let go of arrives within so many seconds, or never."""
+"""A request that its sender let go of arrives within this many seconds, or never."""
 
 UNFINISHED = Answer(200, {}, b'{"status":"PENDING","results":[]}')
 """To a batch of pairs it is an answer: none of them is done yet, or at least not mentioned."""
@@ -47,7 +47,7 @@ class _OnItsWay(NamedTuple):
 class Line:
     """The sender of every run of one world, one run at a time.
 
-    `watch` is told of each exchange when it leaves, arrives and ends; it may bring the run to an end.
+    `watch` is called for each exchange when it leaves, arrives and ends; it may bring the run to an end.
     """
 
     def __init__(self, hubspot: HubSpot, weather: Weather, chance: random.Random) -> None:

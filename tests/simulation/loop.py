@@ -36,7 +36,7 @@ class _Turns(Jump):
         self._most: float = MOST_TURNS
         self.turns = 0
         self.fuse: int | None = None
-        """So many turns more until the process is killed; None: it lives."""
+        """How many turns more until the process is killed; None: it lives."""
 
     def select(self, timeout: float | None = None) -> Any:
         self.turns += 1
@@ -87,7 +87,7 @@ class SimulatedLoop(FakeTimeLoop):
         return self._turns.turns
 
     def kill_in(self, turns: int) -> None:
-        """Kill the process after so many turns of the loop."""
+        """Kill the process after a number of turns of the loop."""
         if self._turns.fuse is None:
             self._turns.fuse = turns
 

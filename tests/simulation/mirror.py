@@ -42,8 +42,8 @@ class Scope:
         for record, other in (pair, pair[::-1]):
             direction = record[0], other[0]
             if record in self.records[direction]:
-                _, swapped = pair_of(record, other)
-                yield record, set(seen_from_first(self.types[direction], record[0], swapped=swapped))
+                _, backward = pair_of(record, other)
+                yield record, set(seen_from_first(self.types[direction], record[0], backward=backward))
 
 
 def scope_of(world: World) -> Scope:
@@ -56,8 +56,8 @@ def scope_of(world: World) -> Scope:
         if row.pair is None:
             scope.exempt |= {each for each in [record or other] if each}
         elif record and row.kind:
-            _, swapped = pair_of(record, row.pair[0] if row.pair[1] == record else row.pair[1])
-            scope.types[direction] |= seen_from_first([row.kind], row.pair[0][0], swapped=swapped)
+            _, backward = pair_of(record, row.pair[0] if row.pair[1] == record else row.pair[1])
+            scope.types[direction] |= seen_from_first([row.kind], row.pair[0][0], backward=backward)
             if world.setting.all_labels:
                 scope.types[direction] |= {each.kind for each in TYPES[direction]}
             scope.records[direction].add(record)

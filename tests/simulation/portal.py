@@ -73,9 +73,9 @@ def pair_of(first: Record, second: Record) -> tuple[Pair, bool]:
     return ((first, second), False) if first <= second else ((second, first), True)
 
 
-def seen_from_first(kinds: Iterable[Kind], object_type: str, *, swapped: bool) -> frozenset[Kind]:
+def seen_from_first(kinds: Iterable[Kind], object_type: str, *, backward: bool) -> frozenset[Kind]:
     """Return association types, given from the end `object_type`, as they are seen from the pair's first record."""
-    return frozenset(INVERSE[object_type, kind] if swapped else kind for kind in kinds)
+    return frozenset(INVERSE[object_type, kind] if backward else kind for kind in kinds)
 
 
 def named(first: str, second: str, kind: Kind) -> Named | None:

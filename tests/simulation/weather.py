@@ -50,7 +50,7 @@ class Fate(NamedTuple):
 
 
 class Spell(NamedTuple):
-    """A stretch of time with weather of its own: an outage, or answers that are so many times slower."""
+    """A stretch of time with weather of its own: an outage, or slower answers."""
 
     since: float
     until: float
@@ -90,7 +90,7 @@ class Weather:
 
 
 def forecast(chance: random.Random, beginning: float, expected: float) -> Weather:
-    """Draw the weather of a world in which a run takes about so many seconds when nothing happens."""
+    """Draw the weather of a world in which a run takes about `expected` seconds when nothing happens."""
     share = chance.choice([0.0, 0.02, 0.05, 0.2, 0.5])
     latency = chance.choice([(0.02, 0.2), (0.05, 0.15), (0.2, 2.0), (0.001, 0.01)])
     spells = []

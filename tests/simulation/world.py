@@ -66,14 +66,14 @@ class Run:
 
     @property
     def orderly(self) -> bool:
-        """True when it wrote its files and told how it ended."""
+        """True when it wrote its files and reported how it ended."""
         return self.how == "done"
 
     def line(self) -> str:
         """Return the run as one line of a trace."""
         blow = f"{self.blow.kind} at {self.struck_at}" if self.blow else "no blow"
         ended = f"{self.how} {self.exit_code} {self.said} {' '.join(self.torn)}"
-        return f"run {self.number} {self.began:.6f}-{self.ended:.6f} {blow}: {ended}; {len(self.after)} settled"
+        return f"run {self.number} {self.began:.6f}-{self.ended:.6f} {blow}: {ended}; {len(self.after)} outcomes"
 
 
 class World:
@@ -113,7 +113,7 @@ class World:
     # --- living
 
     def live(self) -> "World":
-        """Run the load until everything is settled, whatever befalls it."""
+        """Run the load until every row has an outcome, whatever befalls it."""
         with folder.world_folder():
             self.inputs.write(Path())
             self._finish(MOST_RUNS)
@@ -254,7 +254,7 @@ class World:
 
     def _next_run(self) -> None:
         blow = self._blow()
-        run = Run(len(self.runs) + 1, self._settings(blow), blow, self.clock, folder.settled())
+        run = Run(len(self.runs) + 1, self._settings(blow), blow, self.clock, folder.outcomes())
         self.runs.append(run)
         self.line.run, self.line.dead = run.number, False
         loop = SimulatedLoop(
@@ -273,7 +273,7 @@ class World:
             folder.restore(left)
         run.ended, run.turns, run.complaints = loop.time(), loop.turns, loop.complaints
         self.clock = max(self.clock, run.ended)
-        run.after = folder.settled()
+        run.after = folder.outcomes()
         self._look_at_files(run)
         self.trace.append(run.line())
 

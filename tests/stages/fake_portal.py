@@ -1,4 +1,4 @@
-"""A portal for tests of planning: it knows some labels and custom objects, and notes what it was asked."""
+"""A portal for tests of planning: it knows some labels and custom objects, and keeps which requests were made."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ class FakePortal(GatewayPortal):
     ) -> None:
         self._labels = labels or {}
         self._schemas = schemas
-        self.asked: list[Direction] = []
-        self.schemas_asked = 0
+        self.requests: list[Direction] = []
+        self.schema_requests = 0
 
     async def labels(self, direction: Direction) -> list[dict[str, Any]] | None:
         """Return the association types of one direction."""
-        self.asked.append(direction)
+        self.requests.append(direction)
         found = self._labels.get(direction)
         if found is None:
             return None
@@ -30,7 +30,7 @@ class FakePortal(GatewayPortal):
 
     async def schemas(self) -> list[dict[str, Any]] | None:
         """Return the portal's custom objects."""
-        self.schemas_asked += 1
+        self.schema_requests += 1
         return self._schemas
 
 
@@ -44,5 +44,5 @@ def row_kind(
     primary: bool = False,
     to_column: str = "to_object_id",
 ) -> RowKind:
-    """Return what a row asks for, contacts to companies unless told otherwise."""
+    """Return what a row asks for, contacts to companies unless the arguments say otherwise."""
     return RowKind(object_type, to_object_type, category, type_id, label, primary, to_column)

@@ -97,7 +97,7 @@ Read = Callable[[Reply], Any]
 
 
 async def calls(gateway: Gateway, count: int, read: Read = replies.fields) -> list[Any]:
-    """Make so many calls at once and return their results or errors."""
+    """Make `count` calls at once and return their results or errors."""
     results: list[Any] = await asyncio.gather(*(gateway.call(PUT, read) for _ in range(count)), return_exceptions=True)
     return results
 
@@ -105,7 +105,7 @@ async def calls(gateway: Gateway, count: int, read: Read = replies.fields) -> li
 def many(
     script: Script, count: int, *, latency: float = 0.05, read: Read = replies.fields, **settings: Any
 ) -> tuple[list[Any], Server]:
-    """Make so many calls at once; return their results or errors, and the server."""
+    """Make `count` calls at once; return their results or errors, and the server."""
     server = Server(script, latency)
 
     async def scenario() -> list[Any]:

@@ -91,7 +91,7 @@ def created(pair: Pair) -> Outcome:
     return Outcome(pair_ids=numbers(pair), result=result, rows=pair.rows)
 
 
-def alike(pairs: Sequence[Pair]) -> Outcome:
+def created_together(pairs: Sequence[Pair]) -> Outcome:
     """Return the outcome of pairs that HubSpot accepted in one request."""
     result = Result("created", 201, "", (), "", "", "", 1, NOW)
     return Outcome(pair_ids=numbers(*pairs), result=result, rows=sum(pair.rows for pair in pairs))

@@ -97,7 +97,7 @@ def test_all_fields_are_read_from_their_columns(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_rows_own_words_win(tmp_path: Path, header: str, cells: str, options: Any, expected: RowKind) -> None:
-    """A cell wins over its option; a row's own label or type id sets both options aside."""
+    """A cell wins over its option; a row's own label or type id overrides both options."""
     assert row_kind(tmp_path, header, cells, **options) == expected
 
 

@@ -28,7 +28,7 @@ from loader.journal.lines import REJECTED
 from loader.model import AssociationType
 from loader.settings import Rate
 from tests.stages.fake_portal import FakePortal, row_kind
-from tests.stages.staged import NOW, Row, alike, chunk, claim, created, failed, link, reject, send_all, stage
+from tests.stages.staged import NOW, Row, chunk, claim, created, created_together, failed, link, reject, send_all, stage
 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
@@ -91,7 +91,7 @@ def test_a_limit_counts_records_and_can_be_lifted(tmp_path: Path) -> None:
 
 
 def test_a_run_whose_last_record_is_rejected_beyond_its_limit_is_not_finished(tmp_path: Path) -> None:
-    """Every pair is settled, and yet a row is pending: the rejected one counts once the limit is gone."""
+    """Every pair has its outcome, and yet a row is pending: the rejected one counts once the limit is gone."""
     rows: list[Row] = [link(2, 1, 9), reject(3, "x", "9")]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         journal.limit(1)
@@ -121,15 +121,15 @@ def test_a_pair_whose_first_row_was_refused_waits_for_its_next_one(tmp_path: Pat
         assert counted(journal.counts()) == (4, 1, 0, 1, 2)
 
 
-def test_a_pair_of_which_a_row_was_refused_is_told_of_by_its_other_row(tmp_path: Path) -> None:
+def test_a_pair_of_which_a_row_was_refused_has_the_line_of_its_other_row(tmp_path: Path) -> None:
     """Its one row that is left does not tell by itself which of two kinds it is of."""
     portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
     back = row_kind("companies", "contacts", label="B")
     rows = [link(2, 9, 1, back), link(3, 1, 9, row_kind(label="A")), link(4, 2, 9, row_kind(label="A"))]
     with Journal(stage(tmp_path, [chunk(rows)], portal=portal)) as journal:
         send_all(journal)
-        told = [(line.row, line.object_id, line.label) for _, line in lines(journal, "outcomes", 0)]
-    assert sorted(told) == [(3, "1", "A"), (4, "2", "A")]
+        found = [(line.row, line.object_id, line.label) for _, line in lines(journal, "outcomes", 0)]
+    assert sorted(found) == [(3, "1", "A"), (4, "2", "A")]
 
 
 # --- claims and outcomes
@@ -163,15 +163,15 @@ def test_outcomes_and_facts_are_committed_together_or_not_at_all(tmp_path: Path)
 @pytest.mark.parametrize(
     "again", [[3], [1, 3], [3, 5], [1, 1, 3], [1, 2, 3, 4, 5, 6]], ids=["it", "before", "after", "twice", "around"]
 )
-def test_no_pair_is_settled_twice(tmp_path: Path, again: list[int]) -> None:
-    """Whether it lies within, at the end of or around what was settled before; nothing is written then."""
+def test_no_pair_gets_two_outcomes(tmp_path: Path, again: list[int]) -> None:
+    """Whether it lies within, at the end of or around the pairs that have one already; nothing is written then."""
     with Journal(stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 8)])])) as journal:
         pairs = claim(journal, 6)
-        journal.record([alike(pairs[1:4])], {})
+        journal.record([created_together(pairs[1:4])], {})
         with pytest.raises(sqlite3.IntegrityError, match="one outcome"):
-            journal.record([alike([pairs[pair - 1] for pair in again])], {})
+            journal.record([created_together([pairs[pair - 1] for pair in again])], {})
         assert journal.counts().by_status["created"] == 3
-        journal.record([alike([pairs[5], pairs[0], pairs[4]])], {})
+        journal.record([created_together([pairs[5], pairs[0], pairs[4]])], {})
         assert journal.is_finished()
         assert [line.row for _, line in lines(journal, "outcomes", 0)] == [3, 4, 5, 2, 6, 7]
         assert next(journal.query("SELECT count(*) FROM outcomes")) == (3,)
@@ -213,7 +213,7 @@ def test_lines_are_found_by_number_and_never_by_scanning(tmp_path: Path, stateme
 
 
 @pytest.mark.parametrize("of_many", [FAILED, PROMOTED], ids=["failures", "primary records"])
-def test_what_was_settled_is_not_held_against_every_pair(tmp_path: Path, of_many: str) -> None:
+def test_outcomes_are_not_compared_with_every_pair(tmp_path: Path, of_many: str) -> None:
     """A million pairs and a thousand failures are a million steps, and not a thousand million."""
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         values = [1] * of_many.count("?")

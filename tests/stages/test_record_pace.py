@@ -45,7 +45,7 @@ def test_a_bucket_is_a_second_until_there_are_too_many() -> None:
     assert (pace.width, {place: each.requests for place, each in pace.buckets.items()}) == (2, {0: 7, 240: 8})
 
 
-def test_only_what_changed_is_told() -> None:
+def test_only_changes_are_handed_over() -> None:
     pace = Pace()
     pace.add(5, Bucket(requests=1))
     assert set(pace.changes()) == {5}
@@ -59,17 +59,17 @@ def test_buckets_that_became_one_are_forgotten_by_the_journal() -> None:
     pace = Pace()
     for second in range(MOST_BUCKETS + 1):
         pace.add(second, Bucket(requests=1))
-    told = pace.changes()
-    assert told[MOST_BUCKETS - 1] is None
-    kept = {place: bucket for place, bucket in told.items() if bucket is not None}
+    changes = pace.changes()
+    assert changes[MOST_BUCKETS - 1] is None
+    kept = {place: bucket for place, bucket in changes.items() if bucket is not None}
     assert Pace(pace.width, kept).buckets == pace.buckets
 
 
 @pytest.mark.parametrize("seconds", [0.0005, 0.001, 0.03, 0.25, 1.0, 29.0])
 def test_a_latency_is_kept_to_a_tenth(seconds: float) -> None:
     """Below a millisecond it is our own machine."""
-    told = quantile(latency_classes([seconds]), 0.5)
-    assert told == pytest.approx(max(seconds, 0.001), rel=0.1)
+    median = quantile(latency_classes([seconds]), 0.5)
+    assert median == pytest.approx(max(seconds, 0.001), rel=0.1)
 
 
 def test_median_and_95th_percentile_come_from_the_classes() -> None:

@@ -70,7 +70,7 @@ def test_parquet_keeps_ids_as_text_and_counts_as_numbers(journal: Journal, tmp_p
     assert (types["object_id"], types["row"], types["http_status"]) == ("string", "int64", "int64")
 
 
-def test_a_file_is_empty_but_for_its_header_before_anything_is_settled(tmp_path: Path) -> None:
+def test_a_file_without_outcomes_has_a_header_alone(tmp_path: Path) -> None:
     """Even a run that stops at once leaves a table."""
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         assert written(journal, tmp_path / "r.parquet") == []
@@ -248,7 +248,7 @@ def test_a_summary_can_name_any_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "s.json").read_text()) == {"path": "\udcff.csv"}
 
 
-# --- what was settled a moment ago
+# --- recent outcomes
 
 
 def both_ends() -> list[Row]:
@@ -271,7 +271,7 @@ def both_ends() -> list[Row]:
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 @pytest.mark.parametrize("by_record", [True, False])
 @pytest.mark.parametrize("at_once", [1, 2, 9])
-def test_lines_of_a_moment_ago_are_those_that_the_journal_gives_back(
+def test_lines_of_recent_outcomes_are_those_that_the_journal_gives_back(
     tmp_path: Path, ending: str, by_record: bool, at_once: int
 ) -> None:
     """Byte for byte: what is not read back, to save time, is the same line as if it were."""
@@ -293,7 +293,7 @@ def test_lines_of_a_moment_ago_are_those_that_the_journal_gives_back(
     assert path.read_bytes() == at_first
 
 
-def test_lines_of_a_moment_ago_are_read_where_somebody_else_has_settled_pairs_meanwhile(tmp_path: Path) -> None:
+def test_lines_are_read_from_the_journal_where_others_recorded_outcomes_meanwhile(tmp_path: Path) -> None:
     """A gap in the numbers, as between two commands, is closed from the journal."""
     path = tmp_path / "r.csv"
     with Journal(stage(tmp_path, [chunk(ROWS)])) as journal:

@@ -33,11 +33,11 @@ async def test_an_association_beyond_a_limit_is_a_400() -> None:
     """By PUT, from the other end, and within a batch; what is there already may be written again."""
     async with Sandbox(TWO_AT_MOST) as sandbox:
         statuses = [(await put(sandbox, PUT.format(1, n))).status for n in (11, 12, 12, 13)]
-        turned = await put(sandbox, "/crm/v4/objects/companies/14/associations/contacts/1", spec(280))
+        from_company = await put(sandbox, "/crm/v4/objects/companies/14/associations/contacts/1", spec(280))
         batch = await post(sandbox, f"{BATCH}/create", [entry(2, n) for n in (11, 12, 13)])
         assert len(sandbox.portal.pairs()) == 2
     assert statuses == [201, 201, 201, 400]
-    assert (turned.status, turned.body["context"]["objectId"]) == (400, ["1"])
+    assert (from_company.status, from_company.body["context"]["objectId"]) == (400, ["1"])
     assert (batch.status, batch.body["context"]["objectId"]) == (400, ["2"])
 
 

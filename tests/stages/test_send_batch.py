@@ -206,16 +206,16 @@ TYPE = {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": None}
 
 def outcomes_of(server: HubSpot, pairs: Sequence[Pair], *, max_attempts: int = 8) -> dict[int, Outcome]:
     """Send pairs and return their outcomes by number; each has one."""
-    told: list[Outcome] = []
+    outcomes: list[Outcome] = []
 
     async def scenario() -> None:
         gateway: Gateway = make(Server(server), max_attempts=max_attempts)
         batch = Batch(gateway)
-        await batch.apply(draft_of(pairs), told.extend)
+        await batch.apply(draft_of(pairs), outcomes.extend)
 
     run(scenario)
-    found = {pair_id: outcome for outcome in told for pair_id in outcome.pair_ids}
-    assert len(found) == sum(len(outcome.pair_ids) for outcome in told)
+    found = {pair_id: outcome for outcome in outcomes for pair_id in outcome.pair_ids}
+    assert len(found) == sum(len(outcome.pair_ids) for outcome in outcomes)
     return found
 
 
@@ -243,37 +243,37 @@ def test_pairs_of_which_nothing_is_said_are_read_back_before_they_are_called_any
     assert server.sizes == [64]
 
 
-def test_what_was_settled_before_a_stop_is_told() -> None:
+def test_outcomes_before_a_stop_are_recorded() -> None:
     """The first half is created when the run is drained in the second: its outcomes are not lost."""
-    told: list[Outcome] = []
+    recorded: list[Outcome] = []
 
     async def scenario() -> None:
         server = HubSpot(bad=["64"], whole=True)
         gateway: Gateway = make(Server(server))
 
         def record(outcomes: Sequence[Outcome]) -> None:
-            told.extend(outcomes)
+            recorded.extend(outcomes)
             gateway.drain()
 
         with pytest.raises(Stopped):
             await Batch(gateway).apply(draft_of(MANY), record)
 
     run(scenario)
-    assert [pair_id for outcome in told for pair_id in outcome.pair_ids] == list(range(1, 33))
+    assert [pair_id for outcome in recorded for pair_id in outcome.pair_ids] == list(range(1, 33))
 
 
 @pytest.mark.parametrize("silent", [1, 2, 8])
 def test_a_pair_that_has_only_a_part_of_what_was_asked_is_not_called_created(silent: int) -> None:
     """HubSpot says nothing of it, and reading back finds one of its two types."""
-    asked = pair(1, 1, 5001, PLAIN, BOSS)
-    found = outcomes_of(HubSpot(silent=True), [asked], max_attempts=silent)
+    wanted = pair(1, 1, 5001, PLAIN, BOSS)
+    found = outcomes_of(HubSpot(silent=True), [wanted], max_attempts=silent)
     assert [(outcome.status, outcome.result.error_category) for outcome in found.values()] == [
         ("failed", "NOT_IN_ANSWER")
     ]
 
 
 class Forgetful(HubSpot):
-    """Sets nothing at its first so many batches, and says nothing of that."""
+    """Sets nothing at its first `batches` batches, and says nothing of that."""
 
     def __init__(self, batches: int) -> None:
         super().__init__()
@@ -289,8 +289,8 @@ class Forgetful(HubSpot):
 @pytest.mark.parametrize("pairs", [1, 2])
 def test_pairs_that_a_batch_left_out_without_a_word_are_sent_again(pairs: int) -> None:
     """Also a single one: it has its attempts as any other."""
-    asked = [pair(n, n, 5000 + n) for n in range(1, pairs + 1)]
-    found = outcomes_of(Forgetful(2), asked)
+    wanted = [pair(n, n, 5000 + n) for n in range(1, pairs + 1)]
+    found = outcomes_of(Forgetful(2), wanted)
     assert [(each.status, each.result.attempts) for each in found.values()] == [("created", 3)] * pairs
 
 
@@ -306,13 +306,13 @@ class Leaving(HubSpot):
 
 def test_a_refusal_is_not_lost_when_a_later_part_of_its_batch_ends_the_run() -> None:
     """However many parts are still to be sent."""
-    told: list[Outcome] = []
+    outcomes: list[Outcome] = []
 
     async def scenario() -> None:
         gateway = make(Server(Leaving()))
         batch = Batch(gateway)
-        await batch.apply(draft_of(pair(n, n, 5000 + n) for n in range(1, 5)), told.extend)
+        await batch.apply(draft_of(pair(n, n, 5000 + n) for n in range(1, 5)), outcomes.extend)
 
     with pytest.raises(Unauthorized):
         run(scenario)
-    assert [(each.status, list(each.pair_ids)) for each in told] == [("failed", [1])]
+    assert [(each.status, list(each.pair_ids)) for each in outcomes] == [("failed", [1])]

@@ -1,4 +1,4 @@
-"""One timer for all that is under way: whoever is late is told so, and nobody else is."""
+"""One timer for all that is under way: whoever is late is cancelled, and nobody else is."""
 
 import asyncio
 import random
@@ -66,7 +66,7 @@ def test_a_task_that_somebody_else_cancels_is_cancelled_and_not_late() -> None:
 
 
 def test_a_task_that_is_cancelled_as_it_is_late_stays_cancelled() -> None:
-    """As when a run is told to stop in the moment of a timeout: it must not go on."""
+    """As when a run is stopped in the moment of a timeout: it must not go on."""
 
     async def scenario() -> bool:
         deadlines = Deadlines(10.0)

@@ -39,18 +39,18 @@ def types(*given: AssociationType) -> Types:
     return frozenset(given)
 
 
-def pair(number: int, *asked: AssociationType, contact: int | None = None, company: int = 9, **more: Any) -> Pair:
+def pair(number: int, *wanted: AssociationType, contact: int | None = None, company: int = 9, **more: Any) -> Pair:
     """Return a pair that asks for these types, in one row each."""
-    wanted = asked or (PLAIN,)
+    types = wanted or (PLAIN,)
     ids = str(number if contact is None else contact), str(company)
-    return Pair(number, CONTACTS, ids[0], COMPANIES, ids[1], wanted, len(wanted), **more)
+    return Pair(number, CONTACTS, ids[0], COMPANIES, ids[1], types, len(types), **more)
 
 
 # --- the judgement
 
 
 @pytest.mark.parametrize(
-    ("asked", "before", "now", "image", "there"),
+    ("wanted", "before", "now", "image", "there"),
     [
         ([PLAIN], None, [], [], []),
         ([PLAIN], None, [PLAIN], None, []),
@@ -68,22 +68,22 @@ def pair(number: int, *asked: AssociationType, contact: int | None = None, compa
         ([PLAIN, BOSS], [PLAIN, BOSS], [PLAIN, BOSS], None, []),
     ],
 )
-def test_a_pair_is_sent_unless_all_that_is_asked_was_there_before(
-    asked: list[AssociationType],
+def test_a_pair_is_sent_unless_all_that_is_wanted_was_there_before(
+    wanted: list[AssociationType],
     before: list[AssociationType] | None,
     now: list[AssociationType],
     image: list[AssociationType] | None,
     there: list[AssociationType],
 ) -> None:
     """Before is what it had when this run first looked; a row is so already only when its own type was among it."""
-    one = pair(1, *asked, before=None if before is None else frozenset(before))
+    one = pair(1, *wanted, before=None if before is None else frozenset(before))
     expected = None if image is None else (frozenset(image), frozenset(there))
     found = Merging()(one, frozenset(now))
     assert (found and found[:2]) == expected
 
 
 @pytest.mark.parametrize(
-    ("asked", "now", "dropped", "sent"),
+    ("wanted", "now", "dropped", "sent"),
     [
         ([PLAIN], [], [], [PLAIN]),
         ([BOSS], [PLAIN], [], [BOSS, PLAIN]),
@@ -93,14 +93,14 @@ def test_a_pair_is_sent_unless_all_that_is_asked_was_there_before(
         ([PRIMARY], [PLAIN], [PRIMARY], [PRIMARY, PLAIN]),
     ],
 )
-def test_what_is_there_goes_out_together_with_what_is_asked(
-    asked: list[AssociationType],
+def test_what_is_there_is_sent_together_with_what_is_wanted(
+    wanted: list[AssociationType],
     now: list[AssociationType],
     dropped: list[AssociationType],
     sent: list[AssociationType],
 ) -> None:
     """A primary label stays, unless this run makes another record the primary one."""
-    found = Merging()(pair(1, *asked, before=frozenset(), dropped=frozenset(dropped)), frozenset(now))
+    found = Merging()(pair(1, *wanted, before=frozenset(), dropped=frozenset(dropped)), frozenset(now))
     assert found
     assert found.types == tuple(sent)
 
@@ -138,12 +138,12 @@ class FakeCurrent(CurrentAssociations):
     has: dict[Direction, dict[str, dict[str, Types]]]
     bad: dict[str, ApiError] = field(default_factory=dict)
     seconds: float = 1.0
-    asked: list[tuple[Direction, list[str]]] = field(default_factory=list)
+    reads: list[tuple[Direction, list[str]]] = field(default_factory=list)
     clocks: Clocks = field(default_factory=lambda: Clocks(clock, lambda: NOW))
 
     async def read(self, direction: Direction, records: WantedRecords) -> Reading:
         ids = [str(each) for each in dict.fromkeys(records)]
-        self.asked.append((direction, ids))
+        self.reads.append((direction, ids))
         await asyncio.sleep(self.seconds)
         found = {each: dict(self.has.get(direction, {}).get(each, {})) for each in ids if each not in self.bad}
         bad = {each: self.bad[each] for each in ids if each in self.bad}
@@ -171,7 +171,7 @@ def sent_of(work: Work) -> list[list[Pair]]:
     return run(work.rest)
 
 
-def straight(*pairs: Pair) -> Lot:
+def own_lot(*pairs: Pair) -> Lot:
     return Lot(own=pairs_of(pairs), other=pairs_of([], BACKWARD), inverse={})
 
 
@@ -181,13 +181,13 @@ PLAIN_BACK, BOSS_BACK = INVERSE
 UNKNOWN_BACK = AssociationType("USER_DEFINED", 99)
 
 
-def turned(*pairs: Pair) -> Lot:
+def other_lot(*pairs: Pair) -> Lot:
     return Lot(own=pairs_of([], BACKWARD), other=pairs_of(pairs), inverse=INVERSE)
 
 
 def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_they_have() -> None:
     """The image of each is kept before its request is handed out; a row that was so is not counted with it."""
-    lot = straight(pair(1), pair(2), pair(3, BOSS, PLAIN), pair(4, BOSS))
+    lot = own_lot(pair(1), pair(2), pair(3, BOSS, PLAIN), pair(4, BOSS))
     has = {FORWARD: {"2": {"9": types(PLAIN, BOSS)}, "3": {"9": types(PLAIN)}, "4": {"8": types(BOSS)}}}
     work = Work([lot], has)
     requests = sent_of(work)
@@ -207,12 +207,12 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
     assert (*outcome.pair_ids, outcome.status, outcome.rows, result.attempts) == (2, "unchanged", 1, 0)
     assert (result.http_status, result.created_resource_id, result.finished_at[:10]) == (None, "", "2026-11-23")
     # Record 4 has another: its pair with 9 is sent only when 9 is not merged into that.
-    assert work.current.asked == [(FORWARD, ["1", "2", "3", "4"]), (FORWARD[::-1], ["9"])]
+    assert work.current.reads == [(FORWARD, ["1", "2", "3", "4"]), (FORWARD[::-1], ["9"])]
 
 
 def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that_is_not_certain() -> None:
     """An unknown type may be the one that is asked for, and an end that shows nothing may be blind."""
-    lot = turned(pair(1), pair(2), pair(3, BOSS), pair(4, OTHER), pair(5, PLAIN))
+    lot = other_lot(pair(1), pair(2), pair(3, BOSS), pair(4, OTHER), pair(5, PLAIN))
     has = {
         BACKWARD: {
             "9": {
@@ -229,13 +229,13 @@ def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that
     assert [(each.pair_id, each.types) for (each,) in requests] == [(2, (PLAIN,)), (3, (BOSS, PLAIN))]
     assert sorted(pair_id for outcome in work.ledger.outcomes for pair_id in outcome.pair_ids) == [1, 4, 5]
     assert {outcome.status for outcome in work.ledger.outcomes} == {"unchanged"}
-    assert work.current.asked == [(BACKWARD, ["9"]), (FORWARD, ["2", "3", "4"])]
+    assert work.current.reads == [(BACKWARD, ["9"]), (FORWARD, ["2", "3", "4"])]
 
 
 def test_a_pair_that_is_sent_again_keeps_a_type_whose_name_is_known_at_its_own_end_only() -> None:
     """Found by the simulation: all that was asked for was there, but by an earlier request of this very run."""
     has = {BACKWARD: {"9": {"1": types(PLAIN_BACK, UNKNOWN_BACK)}}, FORWARD: {"1": {"9": types(PLAIN, OTHER)}}}
-    ((sent,),) = sent_of(Work([turned(pair(1, PLAIN, before=NONE))], has))
+    ((sent,),) = sent_of(Work([other_lot(pair(1, PLAIN, before=NONE))], has))
     assert set(sent.types) == {PLAIN, OTHER}
 
 
@@ -243,7 +243,7 @@ def test_a_pair_that_is_gone_by_the_time_it_is_read_again_is_sent() -> None:
     """What gets a primary label is read once more just before: both readings are from its own end."""
 
     async def scenario() -> list[list[Pair]]:
-        work = Work([straight(pair(1, PRIMARY))], {FORWARD: {"1": {"9": types(BOSS)}}})
+        work = Work([own_lot(pair(1, PRIMARY))], {FORWARD: {"1": {"9": types(BOSS)}}})
         work.ledger.singles = {FORWARD: {PRIMARY: "from"}}
         asyncio.get_running_loop().call_later(1.5, work.current.has.clear)
         return await work.rest()
@@ -251,7 +251,7 @@ def test_a_pair_that_is_gone_by_the_time_it_is_read_again_is_sent() -> None:
     assert [[each.types for each in one] for one in run(scenario)] == [[(PRIMARY,)]]
 
 
-@pytest.mark.parametrize("lot", [straight, turned])
+@pytest.mark.parametrize("lot", [own_lot, other_lot])
 def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_them(lot: Any) -> None:
     """HubSpot's own reason stands in the outcome: nothing is ever replaced blindly."""
     refused = Refused("no such record", status=404, category="OBJECT_NOT_FOUND", correlation_id="c-7")
@@ -273,7 +273,7 @@ def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_the
 def test_a_pair_whose_other_record_cannot_be_read_is_not_sent_where_it_may_be_merged() -> None:
     """Its own record has another association, of which the request might take the labels."""
     has = {FORWARD: {"1": {"9": types(BOSS)}}}
-    work = Work([straight(pair(1, company=8), pair(2, company=8))], has, bad={"8": ServerFault("busy")})
+    work = Work([own_lot(pair(1, company=8), pair(2, company=8))], has, bad={"8": ServerFault("busy")})
     assert [each.pair_id for (each,) in sent_of(work)] == [2]
     (outcome,) = work.ledger.outcomes
     assert (*outcome.pair_ids, outcome.status) == (1, "failed")
@@ -283,7 +283,7 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
     """What is left is read again, a thousand pairs at a time, and judged by what is there then."""
 
     async def scenario() -> tuple[Work, list[list[Pair]]]:
-        work = Work([turned(*(pair(number) for number in range(1, 2501)))])
+        work = Work([other_lot(*(pair(number) for number in range(1, 2501)))])
         first = [await work.merge.next() for _ in range(3)]
         assert [draft.pair.pair_id for draft in first if draft] == [1, 2, 3]
         await asyncio.sleep(FRESH_SECONDS + 1)
@@ -294,7 +294,7 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
     by_id = {one[0].pair_id: one[0] for one in requests}
     assert list(by_id) == list(range(4, 2501)), "in the order of the file"
     assert by_id[6].types == (PLAIN, BOSS), "what somebody added meanwhile is kept"
-    assert [(direction, len(ids)) for direction, ids in work.current.asked] == [
+    assert [(direction, len(ids)) for direction, ids in work.current.reads] == [
         (BACKWARD, 1),
         (FORWARD, 1000),
         (FORWARD, 1000),
@@ -304,10 +304,10 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
 
 
 def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> None:
-    """As in a pause: what somebody added meanwhile goes along, and what is settled by now leaves the request."""
+    """As in a pause: what somebody added meanwhile goes along, and what failed meanwhile leaves the request."""
 
     async def scenario() -> tuple[Work, list[Pair]]:
-        work = Work([straight(pair(1), pair(2, BOSS), pair(3))], capacity=3)
+        work = Work([own_lot(pair(1), pair(2, BOSS), pair(3))], capacity=3)
         draft = await work.merge.next()
         assert draft is not None
         assert draft.numbers.tolist() == [1, 2, 3]
@@ -321,14 +321,14 @@ def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> 
     work, renewed = run(scenario)
     assert [(each.pair_id, each.types) for each in renewed] == [(1, (PLAIN,)), (2, (BOSS, PLAIN))]
     assert [(*outcome.pair_ids, outcome.status) for outcome in work.ledger.outcomes] == [(3, "failed")]
-    assert len(work.current.asked) == 2
+    assert len(work.current.reads) == 2
 
 
 def test_a_request_whose_pair_failed_while_another_one_was_looked_up_again_does_not_leave() -> None:
     """Both waited, and one reading was for both."""
 
     async def scenario() -> list[bool]:
-        work = Work([straight(pair(1), pair(2))], capacity=1)
+        work = Work([own_lot(pair(1), pair(2))], capacity=1)
         drafts = [draft for draft in [await work.merge.next(), await work.merge.next()] if draft is not None]
         await asyncio.sleep(FRESH_SECONDS + 1)
         work.current.bad["2"] = Refused("gone")
@@ -345,13 +345,13 @@ def test_a_request_is_as_old_as_the_oldest_reading_in_it() -> None:
     """One pair that was read more than a minute ago has the whole request looked up again."""
 
     async def scenario() -> tuple[int, list[int]]:
-        work = Work([straight(pair(1)), straight(pair(2, company=8))], capacity=2)
+        work = Work([own_lot(pair(1)), own_lot(pair(2, company=8))], capacity=2)
         work.current.seconds = 25.0
         request = await work.merge.next()
         assert request is not None
         await asyncio.sleep(FRESH_SECONDS - 20.0)
         await request.renew()
-        return len(work.current.asked), request.numbers.tolist()
+        return len(work.current.reads), request.numbers.tolist()
 
     assert run(scenario) == (3, [1, 2])
 
@@ -360,15 +360,15 @@ def test_a_request_is_not_handed_out_while_one_of_its_pairs_was_read_too_long_ag
     """A slow look-up fills the bundle with what is fresh; what waited for it is not."""
 
     async def scenario() -> tuple[list[int], int, list[int]]:
-        work = Work([straight(pair(1), pair(2), pair(3)), straight(pair(4))], capacity=2)
+        work = Work([own_lot(pair(1), pair(2), pair(3)), own_lot(pair(4))], capacity=2)
         first = await work.merge.next()
         work.current.seconds = FRESH_SECONDS + 1
         asyncio.get_running_loop().call_later(30.0, setattr, work.current, "seconds", 1.0)
-        before = len(work.current.asked)
+        before = len(work.current.reads)
         second = await work.merge.next()
         assert first is not None
         assert second is not None
-        return first.numbers.tolist(), len(work.current.asked) - before, sorted(second.numbers.tolist())
+        return first.numbers.tolist(), len(work.current.reads) - before, sorted(second.numbers.tolist())
 
     assert run(scenario) == ([1, 2], 2, [3, 4])
 
@@ -378,7 +378,7 @@ def test_what_a_pair_was_at_first_is_not_lost_when_it_is_looked_up_again(late: s
     """A label that came in between, maybe by a request of ours whose answer was lost, is never taken for an old one."""
 
     async def scenario() -> tuple[Work, list[Pair]]:
-        work = Work([straight(pair(1), pair(2))], capacity=1)
+        work = Work([own_lot(pair(1), pair(2))], capacity=1)
         first = await work.merge.next()
         assert first is not None
         work.current.has[FORWARD] = {"1": {"9": types(PLAIN)}, "2": {"9": types(PLAIN)}}
@@ -399,20 +399,20 @@ def test_a_fresh_request_is_sent_as_it_is() -> None:
     """No read is spent on what was read a moment ago."""
 
     async def scenario() -> Work:
-        work = Work([straight(pair(1), pair(2))], capacity=8)
+        work = Work([own_lot(pair(1), pair(2))], capacity=8)
         draft = await work.merge.next()
         assert draft is not None
         assert draft.may_leave()
         return work
 
-    assert len(run(scenario).current.asked) == 1
+    assert len(run(scenario).current.reads) == 1
 
 
 def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None:
     """Few pairs in a lot are changed: their requests are full all the same, unless reading takes too long."""
 
     async def scenario(lots: int, pause: float) -> list[int]:
-        work = Work([straight(pair(10 * lot), pair(10 * lot + 1)) for lot in range(1, lots + 1)], capacity=8)
+        work = Work([own_lot(pair(10 * lot), pair(10 * lot + 1)) for lot in range(1, lots + 1)], capacity=8)
         sizes: list[int] = []
         reading = work.current.read
 
@@ -432,7 +432,7 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
 def test_requests_that_read_are_full_although_several_tasks_take_pairs_out_of_lots_of_odd_sizes() -> None:
     """Each request counts against the limit; what is left of a lot is read together with the next one."""
     lots = [
-        turned(*(pair(1000 * lot + n, company=lot) for n in range(count)))
+        other_lot(*(pair(1000 * lot + n, company=lot) for n in range(count)))
         for lot, count in enumerate((700, 900, 900), 1)
     ]
 
@@ -440,7 +440,7 @@ def test_requests_that_read_are_full_although_several_tasks_take_pairs_out_of_lo
         work = Work(lots, capacity=RECORDS_PER_READ)
         work.current.seconds = 1.0
         sent = [len(one) for task in await asyncio.gather(*(work.rest() for _ in range(3))) for one in task]
-        return sorted(sent), sorted(len(records) for direction, records in work.current.asked if direction == FORWARD)
+        return sorted(sent), sorted(len(records) for direction, records in work.current.reads if direction == FORWARD)
 
     assert run(scenario) == ([500, 1000, 1000], [500, 1000, 1000])
 
@@ -453,18 +453,18 @@ class EndlessJournal:
 
     async def claim_lot(self) -> Lot:
         self.lots += 1
-        return straight(pair(self.lots))
+        return own_lot(pair(self.lots))
 
 
 @dataclass
 class Nothing:
     """A portal that has no association."""
 
-    asked: int = 0
+    reads: int = 0
 
     async def read(self, direction: Any, records: Any) -> Reading:
         del direction, records
-        self.asked += 1
+        self.reads += 1
         return Reading([], {})
 
 
@@ -475,4 +475,4 @@ def test_a_plan_that_looks_at_the_first_pairs_only_says_so() -> None:
         cast("AsyncJournal[Journal]", journal), cast("CurrentAssociations", portal), Merging(), lambda _: None
     )
     so_far = asyncio.run(looking).so_far
-    assert (so_far.whole, so_far.pairs, so_far.unchanged) == (False, portal.asked, 0)
+    assert (so_far.whole, so_far.pairs, so_far.unchanged) == (False, portal.reads, 0)

@@ -77,13 +77,13 @@ ACCOUNT = Request("GET", "/account")
 @pytest.mark.parametrize("failure", [answer(503), ConnectionFault("reset")])
 @pytest.mark.parametrize("account", [OK, answer(404), answer(403)])
 def test_a_last_row_that_always_fails_does_not_pass_for_an_outage(account: Reply, failure: Reply | Exception) -> None:
-    """After two minutes the portal is asked who it is, and the row fails once that is answered."""
+    """After two minutes the portal's account is read, and the row fails once that is answered."""
     result, server = one(lambda request, _, __: account if request == ACCOUNT else failure, account=ACCOUNT)
     assert isinstance(result, ServerFault | ConnectionFault)
     assert 120 < server.times[-1] - server.times[0] < 300
 
 
-def test_a_last_row_does_not_fail_for_an_outage_in_which_the_account_is_not_told_either() -> None:
+def test_a_last_row_does_not_fail_for_an_outage_of_the_account_too() -> None:
     result, server = one(in_turn(then=answer(503)), account=ACCOUNT)
     assert isinstance(result, Unreachable)
     assert 900 <= server.times[-1] - server.times[0] < 902
@@ -288,12 +288,12 @@ def test_where_the_portal_must_be_known_not_knowing_it_is_fatal(result: Reply, k
         (answer(404), None),
     ],
 )
-def test_labels_are_listed_or_not_told(result: Reply, labels: Any) -> None:
+def test_labels_are_listed_or_refused(result: Reply, labels: Any) -> None:
     assert ask(in_turn(result), lambda portal: portal.labels(("0-1", "0-2")))[0] == labels
 
 
 @pytest.mark.parametrize("vague", [answer(202), answer(200, {"results": "odd"}), answer(200, ["odd"])])
-def test_an_answer_that_leaves_out_what_was_asked_for_is_asked_for_again(vague: Reply) -> None:
+def test_an_answer_that_leaves_out_what_was_wanted_is_requested_again(vague: Reply) -> None:
     """Found by the simulation: taken for an answer, it rejected every row with a label."""
     found, gateway = ask(in_turn(vague, answer(200, {"results": []})), lambda portal: portal.labels(("0-1", "0-2")))
     assert (found, gateway.traffic.sent) == ([], 2)
@@ -301,7 +301,7 @@ def test_an_answer_that_leaves_out_what_was_asked_for_is_asked_for_again(vague: 
     assert account == Account("7", None)
 
 
-def test_custom_objects_that_may_not_be_listed_are_not_told() -> None:
+def test_custom_objects_that_may_not_be_listed_are_unknown() -> None:
     assert ask(in_turn(answer(403)), lambda portal: portal.schemas())[0] is None
 
 

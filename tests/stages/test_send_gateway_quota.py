@@ -50,11 +50,11 @@ def used(count: int) -> Reply:
 
 
 def silent(usage: Reply, passes: int) -> Script:
-    """Say 429 and no more to the first so many requests, and answer what is asked of the day's usage."""
+    """Answer the first `passes` requests with 429 and no reason, and requests for the day's usage with `usage`."""
     return lambda request, _, number: usage if request.path == "/usage" else SILENT if number <= passes else OK
 
 
-def asked(server: Server) -> int:
+def usage_requests(server: Server) -> int:
     return sum(path == "/usage" for _, path, _ in server.sent)
 
 
@@ -62,17 +62,17 @@ def test_a_spent_day_behind_429s_that_say_nothing_is_found_out() -> None:
     result, server = one(silent(used(1000), 10**6), usage=USAGE, rate=Rate(100, 10.0))
     assert isinstance(result, DailyQuotaSpent)
     assert "resets at 2026-11-24 05:00 UTC" in result.message
-    assert asked(server) == 1
+    assert usage_requests(server) == 1
     assert len(server.sent) == 1 + 3
 
 
 def test_a_burst_behind_429s_that_say_nothing_is_waited_for() -> None:
     result, server = one(silent(used(17), 8), usage=USAGE, rate=Rate(100, 10.0))
     assert isinstance(result, Delivered)
-    assert asked(server) == 1
+    assert usage_requests(server) == 1
 
 
-def test_after_a_burst_that_passed_the_next_429s_that_say_nothing_are_asked_about_again() -> None:
+def test_after_a_burst_the_usage_is_read_again_for_the_next_429s_that_say_nothing() -> None:
     """The day may be spent by then."""
     usage = iter([used(17), used(1000)])
     passing = [*[SILENT] * 8, OK]
@@ -93,19 +93,19 @@ def test_after_a_burst_that_passed_the_next_429s_that_say_nothing_are_asked_abou
 
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize("refusal", [SILENT, answer(403), answer(404), answer(500), answer(200, {"results": 1})])
-def test_where_the_usage_is_not_told_such_429s_are_a_bursts(refusal: Reply) -> None:
+def test_where_the_usage_cannot_be_read_such_429s_are_a_bursts(refusal: Reply) -> None:
     """And after a quarter of an hour of them the run ends for now."""
     result, server = one(silent(refusal, 6), usage=USAGE, rate=Rate(100, 10.0))
     assert isinstance(result, Delivered)
-    assert asked(server) == 1
+    assert usage_requests(server) == 1
     result, server = one(silent(refusal, 10**6), usage=USAGE, rate=Rate(100, 10.0))
     assert isinstance(result, Unreachable)
 
 
-def test_workers_do_not_all_ask() -> None:
+def test_not_every_worker_reads_the_usage() -> None:
     results, server = many(silent(used(17), 150), 40, usage=USAGE, rate=Rate(100, 10.0))
     assert {type(result) for result in results} == {Delivered}
-    assert asked(server) <= 2
+    assert usage_requests(server) <= 2
 
 
 def test_a_429_that_says_nothing_means_the_day_when_nothing_is_left_of_it() -> None:

@@ -44,7 +44,7 @@ class Server:
         self.limiter.give_back(answered=True)
 
     async def busy(self, workers: int, seconds: float) -> None:
-        """Keep so many workers sending for so long."""
+        """Keep workers sending for some seconds."""
         end = clock() + seconds
 
         async def work() -> None:

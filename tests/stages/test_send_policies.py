@@ -353,7 +353,7 @@ def test_failures_that_pass_are_no_wrong_command_however_many(status: int, categ
 def test_more_failed_rows_than_the_command_allows_stop_the_run(
     budget: Budget | None, failed: int, created: int, *, stops: bool
 ) -> None:
-    """A share counts after 100 settled rows."""
+    """A share counts after 100 rows with an outcome."""
     guard = FailureGuard(budget)
     guard.watch(outcomes("created", created, 201, ""))
     if stops:

@@ -27,7 +27,7 @@ TYPE = AssociationType("HUBSPOT_DEFINED", 279)
 
 @dataclass
 class MemoryLedger:
-    """So many pairs; `most_open` is how many were claimed and not yet recorded, at most."""
+    """Pairs in memory; `most_open` is how many were claimed and not yet recorded, at most."""
 
     pairs: int
     broken_after: int | None = None
@@ -134,7 +134,7 @@ def test_whenever_a_stop_comes_each_request_that_left_has_its_outcome(moment: fl
     assert len(work.server.sent) == len(work.ledger.outcomes) < 50
 
 
-def test_a_stop_lets_a_claim_finish_because_it_writes_outcomes_down_first() -> None:
+def test_a_stop_lets_a_claim_finish_because_it_records_outcomes_first() -> None:
     finished: list[int] = []
 
     class SlowLedger(MemoryLedger):

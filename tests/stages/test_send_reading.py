@@ -49,8 +49,8 @@ def refusal(*ids: str, key: str = "fromObjectId") -> dict[str, Any]:
     return {"category": "VALIDATION_ERROR", "message": "not readable", "context": {key: list(ids)}}
 
 
-def read_reply(body: Any, status: int = 200, asked: str = "1 2 3") -> Page:
-    return associated(Reply(status, {}, json.dumps(body).encode()), np.array(list(map(int, asked.split()))))
+def read_reply(body: Any, status: int = 200, ids: str = "1 2 3") -> Page:
+    return associated(Reply(status, {}, json.dumps(body).encode()), np.array(list(map(int, ids.split()))))
 
 
 # --- requests
@@ -252,10 +252,10 @@ def test_pages_that_lead_nowhere_make_a_record_unreadable(page: str) -> None:
 
     def pages(request: api.Request, _authorization: str, number: int) -> Reply:
         assert number < 20, "it never ends"
-        (asked,) = json.loads(request.body or b"")["inputs"]
+        (wanted,) = json.loads(request.body or b"")["inputs"]
         cursor = f"p{number}" if page.startswith("a new cursor") else "p"
         other = str(8 + number) if page.endswith("something new") else "8"
-        return answer(200, {"results": [result(asked["id"], target(other), after=cursor)]})
+        return answer(200, {"results": [result(wanted["id"], target(other), after=cursor)]})
 
     reading, requests = reading_of(["1"], pages)
     assert reading.unreadable[1].category == "ENDLESS_PAGES"

@@ -52,7 +52,7 @@ class Machine:
         return Sharing(limiter, file, clock=clock, notify=self.events.append, run_blocking=at_once), self.servers[-1]
 
     async def load(self, seconds: float, *, after: float = 0.0, workers: int = 50, rate: Rate | None = None) -> Server:
-        """Keep one loader busy for so long."""
+        """Keep one loader busy for some seconds."""
         await asyncio.sleep(after)
         loader, server = self.sharing(rate)
         async with loader:
@@ -444,7 +444,7 @@ def test_a_lock_that_is_never_let_go_is_not_waited_for(tmp_path: Path, monkeypat
     assert kept(other) == {}
 
 
-def test_people_are_told_once_that_another_load_is_at_work(tmp_path: Path) -> None:
+def test_it_is_reported_once_that_another_load_is_at_work(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
 
     async def scenario() -> None:

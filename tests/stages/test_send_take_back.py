@@ -29,7 +29,7 @@ NONE: set[AssociationType] = set()
 
 
 @pytest.mark.parametrize(
-    ("asked", "before", "now", "whole", "types", "status"),
+    ("wanted", "before", "now", "whole", "types", "status"),
     [
         ({PLAIN}, NONE, {PLAIN}, True, NONE, "removed"),
         ({BOSS}, NONE, {PLAIN, BOSS}, True, NONE, "removed"),
@@ -50,7 +50,7 @@ NONE: set[AssociationType] = set()
     ],
 )
 def test_what_is_taken_away(  # the table of every case
-    asked: set[AssociationType],
+    wanted: set[AssociationType],
     before: set[AssociationType],
     now: set[AssociationType],
     whole: bool,
@@ -58,7 +58,7 @@ def test_what_is_taken_away(  # the table of every case
     status: str,
 ) -> None:
     """A pair of the run's own goes whole unless somebody gave it more; an old one loses the run's labels only."""
-    found = removal(frozenset(asked), frozenset(before), frozenset(now), LABELS)
+    found = removal(frozenset(wanted), frozenset(before), frozenset(now), LABELS)
     assert (found.whole, set(found.types), found.status) == (whole, types, status)
     assert bool(found.why) == (status != "removed")
     assert found.needed == (whole or bool(types))
@@ -67,11 +67,11 @@ def test_what_is_taken_away(  # the table of every case
 @pytest.mark.parametrize("before", [NONE, {PLAIN}, {PLAIN, CHAMPION}, {CHAMPION}])
 def test_an_unlabelled_type_is_never_taken_off_by_itself(before: set[AssociationType]) -> None:
     """It would take every label with it; nor is a type that nobody knows the label of."""
-    for asked in ({PLAIN}, {PLAIN, BOSS}, {UNKNOWN}, {UNKNOWN, PLAIN, BOSS}):
+    for wanted in ({PLAIN}, {PLAIN, BOSS}, {UNKNOWN}, {UNKNOWN, PLAIN, BOSS}):
         for more in (NONE, {CHAMPION}, {UNKNOWN}):
-            found = removal(frozenset(asked), frozenset(before), frozenset(asked | more | {PLAIN} | before), LABELS)
+            found = removal(frozenset(wanted), frozenset(before), frozenset(wanted | more | {PLAIN} | before), LABELS)
             assert not found.types & {PLAIN, UNKNOWN}
-            assert not (found.whole and (before or CHAMPION in more - asked))
+            assert not (found.whole and (before or CHAMPION in more - wanted))
 
 
 def pair(number: int, one: int, other: int, types: Collection[AssociationType], before: Types | None) -> Pair:
@@ -116,11 +116,11 @@ def portal_of(pairs: Sequence[Pair], bad: Collection[str] = (), refuse: Any = No
     def script(request: api.Request, _authorization: str, _number: int) -> Reply | Exception:
         inputs = json.loads(request.body or b"")["inputs"]
         if request.path.endswith("batch/read"):
-            asked = {each["id"] for each in inputs}
+            ids = {each["id"] for each in inputs}
             results = [
                 result(each.object_id, target(each.to_object_id, *each.types))
                 for each in pairs
-                if each.object_id in asked
+                if each.object_id in ids
             ]
             return answer(200, {"results": results})
         if any(each["from"]["id"] in bad or str(each["to"]) in bad for each in inputs):

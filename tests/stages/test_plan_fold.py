@@ -11,7 +11,7 @@ HUBSPOT, USER = "HUBSPOT_DEFINED", "USER_DEFINED"
 def kind(
     first: str, second: str, type_id: int, inverse: int | None, *, label: str = "", category: str = HUBSPOT
 ) -> Resolved:
-    """Return a settled kind of row."""
+    """Return a resolved kind of row."""
     other = AssociationType(category, inverse) if inverse else None
     return Resolved((first, second), AssociationType(category, type_id), label, other)
 

@@ -1,4 +1,4 @@
-"""What rows ask for is settled into association types, or refused with what would be right."""
+"""What rows ask for is resolved into association types, or refused with what would be right."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ PORTAL: dict[Direction, list[tuple[str, int, str | None]]] = {
 }
 
 
-async def settled(what: RowKind, portal: FakePortal | None) -> Verdict:
+async def resolved(what: RowKind, portal: FakePortal | None) -> Verdict:
     """Return the verdict on one kind of row."""
     return (await resolve_names({1: what}, portal)).verdicts[1]
 
@@ -66,9 +66,9 @@ async def settled(what: RowKind, portal: FakePortal | None) -> Verdict:
         (row_kind("companies", "companies", type_id="13"), "HUBSPOT_DEFINED", 13),
     ],
 )
-async def test_what_a_row_asks_for_is_settled(what: RowKind, category: str, type_id: int) -> None:
+async def test_what_a_row_asks_for_is_resolved(what: RowKind, category: str, type_id: int) -> None:
     """Blank is the unlabelled type, a label or an id the type that the pair knows under it."""
-    verdict = await settled(what, FakePortal(PORTAL))
+    verdict = await resolved(what, FakePortal(PORTAL))
     assert isinstance(verdict, Resolved)
     assert verdict.type == AssociationType(category, type_id)
 
@@ -123,20 +123,20 @@ async def test_what_a_row_asks_for_is_settled(what: RowKind, category: str, type
 )
 async def test_what_cannot_be_sent_says_what_would_be_right(what: RowKind, reason: str, says: str) -> None:
     """The message holds the remedy, not only the fault."""
-    verdict = await settled(what, FakePortal(PORTAL))
+    verdict = await resolved(what, FakePortal(PORTAL))
     assert isinstance(verdict, Problem)
     assert verdict.reason == reason
     assert says in verdict.message
 
 
-async def test_a_label_of_hubspots_guide_is_asked_for_too() -> None:
+async def test_a_label_of_hubspots_guide_is_known_too() -> None:
     """A portal's own label may go by the words of HubSpot's `Billing Contact`: then neither is guessed."""
     for text in ("Billing", "billing contact"):
-        verdict = await settled(row_kind(label=text), FakePortal({CONTACT_COMPANY: []}))
+        verdict = await resolved(row_kind(label=text), FakePortal({CONTACT_COMPANY: []}))
         assert isinstance(verdict, Resolved)
         assert verdict.type.type_id == 931
     own = FakePortal({CONTACT_COMPANY: [("USER_DEFINED", 60, "Billing Contact")]})
-    found = await settled(row_kind(label="Billing Contact"), own)
+    found = await resolved(row_kind(label="Billing Contact"), own)
     assert isinstance(found, Problem)
     assert found.reason == "AMBIGUOUS_LABEL"
 
@@ -165,35 +165,35 @@ async def test_a_label_of_hubspots_guide_is_asked_for_too() -> None:
 async def test_labels_are_read_as_seldom_as_possible(kinds: list[RowKind], requests: list[Direction]) -> None:
     portal = FakePortal(PORTAL)
     names = await resolve_names(dict(enumerate(kinds, start=1)), portal)
-    assert sorted(portal.asked) == sorted(requests)
+    assert sorted(portal.requests) == sorted(requests)
     assert names.unchecked == []
 
 
 async def test_a_refusal_of_the_other_ends_labels_changes_nothing() -> None:
     portal = FakePortal({CONTACT_COMPANY: PORTAL[CONTACT_COMPANY]})
     names = await resolve_names({1: row_kind(label="Employee"), 2: row_kind(type_id="41")}, portal)
-    assert portal.asked == [CONTACT_COMPANY, COMPANY_CONTACT]
+    assert portal.requests == [CONTACT_COMPANY, COMPANY_CONTACT]
     assert names.unchecked == []
     assert all(isinstance(verdict, Problem) for verdict in names.verdicts.values())
 
 
-async def test_custom_objects_are_asked_for_once_and_not_for_standard_ids() -> None:
-    """A qualified name is settled into the id, too, so that rows with either mean one object."""
+async def test_custom_objects_are_read_once_and_not_for_standard_ids() -> None:
+    """A qualified name is resolved into the id, too, so that rows with either mean one object."""
     standard = FakePortal(PORTAL)
     await resolve_names({1: row_kind("0-1", "0-2")}, standard)
-    assert standard.schemas_asked == 0
+    assert standard.schema_requests == 0
     schemas = [{"objectTypeId": "2-1", "fullyQualifiedName": "p9_car", "name": "car", "labels": {}}]
     portal = FakePortal(PORTAL, schemas)
     names = await resolve_names({1: row_kind("p9_car", "contacts"), 2: row_kind("2-1", "contacts")}, portal)
-    assert portal.schemas_asked == 1
+    assert portal.schema_requests == 1
     assert {verdict.direction[0] for verdict in names.verdicts.values() if isinstance(verdict, Resolved)} == {"2-1"}
 
 
-async def test_a_portal_that_refuses_labels_is_not_asked_again_and_the_direction_is_named() -> None:
+async def test_labels_that_are_refused_are_not_read_again_and_the_direction_is_named() -> None:
     """Rows with a label are refused, saying why; the direction stands among the unchecked once."""
     portal = FakePortal({})
     names = await resolve_names({1: row_kind(label="A"), 2: row_kind(label="B"), 3: row_kind()}, portal)
-    assert portal.asked == [CONTACT_COMPANY]
+    assert portal.requests == [CONTACT_COMPANY]
     assert names.unchecked == [CONTACT_COMPANY]
     assert isinstance(names.verdicts[1], Problem)
     assert "HubSpot does not list the association types" in names.verdicts[1].message
@@ -215,7 +215,7 @@ async def test_a_plan_without_a_portal_leaves_labels_unchecked_and_refuses_none(
 
 async def test_a_plan_without_a_portal_still_knows_a_wrong_direction() -> None:
     """Type id 280 from contacts to companies is wrong in every portal."""
-    verdict = await settled(row_kind(type_id="280"), None)
+    verdict = await resolved(row_kind(type_id="280"), None)
     assert isinstance(verdict, Problem)
     assert "use 279" in verdict.message
 

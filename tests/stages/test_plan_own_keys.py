@@ -1,4 +1,4 @@
-"""Which record a value stands for: matched by the property's value, or asked for alone, or refused; never guessed."""
+"""Which record a value stands for: matched by the property's value, or looked up alone, or refused; never guessed."""
 
 from collections.abc import Sequence
 
@@ -86,7 +86,7 @@ def test_a_refusal_names_the_value_and_the_way_on(said: RecordsFound, words: str
     assert verdict.reason in REASONS
 
 
-def test_emails_and_domains_are_asked_for_in_small_letters() -> None:
+def test_emails_and_domains_are_looked_up_in_small_letters() -> None:
     """HubSpot keeps both so; of other properties nobody knows."""
     assert asked_as("email", "Ada@Example.COM") == "ada@example.com"
     assert asked_as("domain", "ACME.example") == "acme.example"
@@ -98,19 +98,19 @@ class Portal(GatewayPortal):
 
     def __init__(self, records: dict[str, str], odd: Sequence[str] = (), second: dict[str, str] | None = None) -> None:
         self.portal_id: str | None = None
-        self.asked: list[list[str]] = []
+        self.requests: list[list[str]] = []
         self._records, self._odd, self._second = records, odd, second or {}
 
     async def records(self, question: Question, values: Sequence[str]) -> RecordsFound:
         """Return the records that have these values."""
-        self.asked.append(list(values))
+        self.requests.append(list(values))
         if set(values) & set(self._odd):
             raise Refused("no such value", status=400)
         named = {self._second.get(value, value) for value in values}
         return RecordsFound(tuple((self._records[name], name) for name in named if name in self._records), frozenset())
 
 
-async def test_a_value_that_is_found_by_another_is_asked_for_alone() -> None:
+async def test_a_value_that_is_found_by_another_is_looked_up_alone() -> None:
     """A contact's second email: HubSpot shows the first."""
     portal = Portal({"first@x": "1", "b@x": "2"}, second={"second@x": "first@x"})
     found = await Inquiry(portal, EMAIL, 3).ask(["b@x", "nobody@x", "second@x"])
@@ -119,7 +119,7 @@ async def test_a_value_that_is_found_by_another_is_asked_for_alone() -> None:
         "nobody@x": "RECORD_NOT_FOUND",
         "second@x": "1",
     }
-    assert portal.asked == [["b@x", "nobody@x", "second@x"], ["nobody@x"], ["second@x"]]
+    assert portal.requests == [["b@x", "nobody@x", "second@x"], ["nobody@x"], ["second@x"]]
 
 
 async def test_a_refused_batch_is_halved_until_the_value_is_found() -> None:
@@ -129,18 +129,18 @@ async def test_a_refused_batch_is_halved_until_the_value_is_found() -> None:
     found = await Inquiry(portal, KEY, 100).ask(values)
     assert {value for value, each in found.items() if not each.record_id} == {"v0", "v63"}
     assert "no such value" in found["v63"].message
-    assert len(portal.asked) < 20
+    assert len(portal.requests) < 20
 
 
 @pytest.mark.parametrize("total", [1, 100])
-async def test_a_question_that_is_refused_altogether_is_the_commands_fault(total: int) -> None:
-    """Two refused values and no answer: the property cannot be asked for."""
+async def test_a_property_whose_lookups_are_all_refused_is_a_usage_error(total: int) -> None:
+    """Two refused values and no answer: records cannot be looked up by the property."""
     values = [f"v{number}" for number in range(total)]
     portal = Portal({}, odd=values)
     with pytest.raises(UsageError, match=r"look up Cars by 'external_id' \(no such value\): give a property"):
         await Inquiry(portal, KEY, total).ask(values)
-    assert sum(len(asked) == 1 for asked in portal.asked) == min(total, 2)
-    assert len(portal.asked) < 12
+    assert sum(len(values) == 1 for values in portal.requests) == min(total, 2)
+    assert len(portal.requests) < 12
 
 
 async def test_after_an_answer_refusals_are_about_their_values() -> None:
