@@ -120,9 +120,9 @@ class AssociationSet:
                     pairs[packed] = self._interned.setdefault(kept, kept)
 
     def items(self) -> Iterator[tuple[tuple[str, int], tuple[str, int], TypeSet]]:
-        """Every pair once, in its canonical orientation."""
-        for (from_type, to_type), pairs in self._pairs.items():
-            for packed, types in pairs.items():
+        """Every pair once, in its canonical orientation; also while another thread changes them."""
+        for (from_type, to_type), pairs in list(self._pairs.items()):
+            for packed, types in list(pairs.items()):
                 yield (from_type, packed >> _SHIFT), (to_type, packed & _MASK), types
 
     def _link(self, direction: Direction, from_id: int, to_id: int) -> None:
