@@ -89,16 +89,14 @@ FORMATS = (*TEXT_FORMATS, "parquet", "xlsx", "xls")
 class InputSettings:
     """Which files to read, or which query, and how; None and empty mean that the loader finds out.
 
-    `needs_label`: if an input has a column for a label or a type id, a row without either is rejected. `columns` maps a
-    field's snake_case name to the header it is read from. `object_type`, `to_object_type`, `association_category`,
-    `association_type_id` and `label` fill that field for rows whose own cell is blank. `strict` refuses an input with
-    an unread column that looks like a field. `records_only`: only the object ids and their types are read, so no other
-    column is needed. `format` is one of `FORMATS`.
+    `object_type`, `to_object_type`, `association_category`, `association_type_id` and `label` fill that field for rows
+    whose own cell is blank.
     """
 
     inputs: tuple[str, ...]
     rows_of: Query | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    """Maps a field's snake_case name to the header it is read from."""
     object_type: str | None = None
     to_object_type: str | None = None
     association_category: str | None = None
@@ -107,12 +105,16 @@ class InputSettings:
     from_id_property: str | None = None
     to_id_property: str | None = None
     format: str | None = None
+    """One of `FORMATS`."""
     sheet: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     strict: bool = False
+    """Refuse an input with an unread column that looks like a field."""
     needs_label: bool = False
+    """If an input has a column for a label or a type id, a row without either is rejected."""
     records_only: bool = False
+    """Only the object ids and their types are read, so no other column is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,33 +173,35 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendSettings:
-    """How requests are made.
-
-    `method` is how pairs are sent: `put`, one in a request, `batch`, many, or `auto`, by how many they are; `archive`
-    takes them off. `existing` says what happens to labels that a pair already has. `merge` keeps them. `replace` takes
-    them off, and reads them first unless `unread`. `mirror` keeps them on the pairs of the file, and takes everything
-    else off the file's records: associations of the types that some row asks for, or of all types with
-    `mirror_all_labels`. `create_labels` makes the labels that rows name and the portal lacks. `rate` None: 100 per 10 s
-    until the headers of answers say otherwise. `concurrency` None: the loader decides. `daily_reserve` is how much of
-    the day's quota is left to others. `max_duration` is seconds. `limit` is the number of records (over all inputs)
-    after which the run stops. `whole_pair`: when associations are taken off, a row with a blank label means the whole
-    pair. `max_removals` is how many may be taken off; None: what the verb has by default.
-    """
+    """How requests are made."""
 
     method: str = "put"
+    """`put`: one pair in a request; `batch`: many; `auto`: by how many they are; `archive` takes them off."""
     existing: str = "merge"
+    """What happens to labels that a pair already has. `merge` keeps them; `replace` takes them off, and reads them
+    first unless `unread`; `mirror` keeps them on the pairs of the file, and takes everything else off the file's
+    records: associations of the types that some row asks for, or of all types with `mirror_all_labels`.
+    """
     unread: bool = False
     mirror_all_labels: bool = False
     create_labels: bool = False
+    """Make the labels that rows name and the portal lacks."""
     rate: Rate | None = None
+    """None: 100 per 10 s until the headers of answers say otherwise."""
     concurrency: int | None = None
+    """None: the loader decides."""
     max_attempts: int = 8
     max_failures: Budget | None = None
     daily_reserve: Budget | None = None
+    """How much of the day's quota is left to others."""
     max_duration: float | None = None
+    """In seconds."""
     limit: int | None = None
+    """The number of records (over all inputs) after which the run stops."""
     whole_pair: bool = False
+    """When associations are taken off, a row with a blank label means the whole pair."""
     max_removals: Budget | None = None
+    """How many may be taken off; None: what the verb has by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,40 +230,43 @@ class VerifySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings of a command. `results` and `failures` are paths; None: named after the first input. `journal` is
-    the path of the journal, which is beside the results where it is None. `report` is where a plan is written as a
-    page; None: nowhere. `copy_to` is the address or the path of a folder to which they are copied in the end.
-
-    `removes`: what the inputs name is taken off, and not associated. `read` has one entry for each group of inputs with
-    the same settings: a job file may have several. `command` is what was typed, word by word, for the summary and the
-    next command to show. `keep` is for how many days set-aside runs are kept; None: for ever. `again`: if a finished
-    run of the same inputs ended longer ago than this (in seconds), they are loaded again; None: never. With it, an
-    unfinished run of other inputs is set aside. `assume_new` is for `undo`: assume that what the run created was not
-    there before. `inverse_label` and `label_name` are for `create-label`: the label's text from the other end, and its
-    internal name; None: the same text, and one made of it. `on_end` is a program with its arguments that is run when
-    the command has ended.
-    """
+    """All settings of a command; `results`, `failures`, `journal` and `report` are paths."""
 
     read: tuple[InputSettings, ...] = ()
+    """One entry for each group of inputs with the same settings: a job file may have several."""
     connection: ConnectionSettings = field(default_factory=ConnectionSettings)
     send: SendSettings = field(default_factory=SendSettings)
     verify: VerifySettings = field(default_factory=VerifySettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     removes: bool = False
+    """What the inputs name is taken off, and not associated."""
     results: str | None = None
+    """None: named after the first input, as `failures` is."""
     failures: str | None = None
     journal: str | None = None
+    """None: beside the results."""
     report: str | None = None
+    """Where a plan is written as a page; None: nowhere."""
     copy_to: str | None = None
+    """The address or the path of a folder to which results, failures and summary are copied in the end."""
     assume_new: bool = False
+    """For `undo`: assume that what the run created was not there before."""
     inverse_label: str | None = None
+    """For `create-label`: the label's text from the other end; None: the same text."""
     label_name: str | None = None
+    """For `create-label`: the label's internal name; None: one made of its text."""
     again: float | None = None
+    """If a finished run of the same inputs ended longer ago than this (in seconds), they are loaded again; None:
+    never. With it, an unfinished run of other inputs is set aside.
+    """
     fresh: bool = False
     retry_failed: bool = False
     keep: int | None = None
+    """For how many days set-aside runs are kept; None: for ever."""
     on_end: tuple[str, ...] | None = None
+    """A program with its arguments that is run when the command has ended."""
     command: tuple[str, ...] = ()
+    """What was typed, word by word, for the summary and the next command to show."""
 
     def secrets(self) -> list[str]:
         """Return every secret text, to remove them from what is about to be written."""

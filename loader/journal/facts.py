@@ -85,36 +85,27 @@ class Undo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of a run. Times are UTC, ISO 8601; files are named relative to the journal's folder.
-
-    `identity` are the settings that decide what is sent and where (see `run.identity`); `planned` is False if the
-    portal refused the token before a plan was made. `claimed` is the last pair that was claimed. `command`, `folder`,
-    `exit_code`, `stopped` and `next_command` are those of the latest command, `seconds`, `requests` and `pace` count
-    all of them: `pace` has figures by stretches of `pace_width` seconds (see `show.pace`). `outputs` are the run's
-    files by their kind, and `kept_failures` failures files that the user had changed. `failures_written` are the
-    SHA-256 sums of the failures file: two while a new one replaces the old. `failures_copied` is that of the file that
-    `--copy-to` copied last. `labels`, `exact` and `sample` are for a verification: each type's label by its key,
-    whether a pair may have nothing else, how the sample was drawn. `removals_agreed`: it is known what a mirror takes
-    off, and `--max-removals` allows it; `removals_done`: it has. `unlabelled` are the types that HubSpot adds to every
-    pair of a direction, `label_columns` each input's, by number, and `copied` what was known of each object that was
-    copied from elsewhere: `size` in bytes, `etag`, `modified`, or the text of a `query`. `taken_over` has an entry for
-    each time that another worker of a fleet took over from a lost one: how many rows were unchanged then, and how many
-    associations gone. If more are found later, it is not known whether the lost worker changed them. `lease` is the
-    number of the lease of the worker that stored the journal's file last (see `fleets.lease`).
-    """
+    """What is known of a run. Times are UTC, ISO 8601; files are named relative to the journal's folder."""
 
     identity: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that decide what is sent and where (see `run.identity`)."""
     planned: bool = False
+    """False if the portal refused the token before a plan was made."""
     portal_id: str | None = None
     time_zone: str | None = None
     started_at: str | None = None
     finished_at: str | None = None
     claimed: int = 0
+    """The last pair that was claimed."""
+
+    # Of the latest command:
     command: str | None = None
     folder: str | None = None
     exit_code: int | None = None
     stopped: EndedEarly | None = None
     next_command: str | None = None
+
+    # Of all commands:
     commands: tuple[PastCommand, ...] = ()
     seconds: float = 0.0
     requests: RequestCounts = field(default_factory=RequestCounts)
@@ -123,22 +114,43 @@ class Facts:
     daily_limit: int | None = None
     pace_width: int = 1
     pace: Mapping[int, Any] = field(default_factory=dict)
+    """Figures by stretches of `pace_width` seconds (see `show.pace`)."""
+
     outputs: Mapping[str, str] = field(default_factory=dict)
+    """The run's files by their kind."""
     tables: Mapping[str, OutputTable] = field(default_factory=dict)
     kept_failures: tuple[str, ...] = ()
+    """Failures files that the user had changed."""
     failures_written: tuple[str, ...] = ()
+    """The SHA-256 sums of the failures file: two while a new one replaces the old."""
     failures_copied: str = ""
+    """The sum of the failures file that `--copy-to` copied last."""
     undo: Undo | None = None
+
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Each type's label by its key, for a verification or a removal."""
     exact: bool = False
+    """Of a verification: whether a pair may have nothing else."""
     sample: Mapping[str, int] | None = None
+    """How a verification's sample was drawn."""
     removals_agreed: bool = False
+    """It is known what a mirror takes off, and `--max-removals` allows it."""
     removals_done: bool = False
+    """It has taken it off."""
     unlabelled: tuple[tuple[str, str, tuple[AssociationType, ...]], ...] = ()
+    """The types that HubSpot adds to every pair of a direction."""
     label_columns: Mapping[str, str] = field(default_factory=dict)
+    """The header of each input's label column, by the input's number."""
     copied: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+    """What was known of each input that was copied from elsewhere, by number: `size` in bytes, `etag`, `modified`, or
+    the text of a `query`.
+    """
     taken_over: tuple[int, ...] = ()
+    """For each time that another worker of a fleet took over from a lost one: how many rows were unchanged then, and
+    how many associations gone. If more are found later, it is not known whether the lost worker changed them.
+    """
     lease: int = 0
+    """The number of the lease of the worker that stored the journal's file last (see `fleets.lease`)."""
 
     def changed(self, changes: Mapping[str, Any]) -> "Facts":
         """Return the facts with new values for some fields; for `pace`, only some buckets, None for deleted ones.
