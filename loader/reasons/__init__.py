@@ -1,4 +1,4 @@
-"""The reasons for which a row is not sent or not created, and a run ends: code -> plain cause and what to do about it.
+"""Why a row is not sent or not created, or a run ends: code -> plain cause and what to do about it.
 
 The codes are in the results' `error_category`, beside those of HubSpot.
 """
@@ -27,21 +27,21 @@ ANSWERS: dict[str, Reason] = {
     **{f"HTTP_{status}": reason for status, reason in STATUSES.items()},
     **{f"HTTP_{digit}xx": reason for digit, reason in KINDS_OF_STATUS.items() if digit > 3},
 }
-"""Of rows that were sent, and of ends of runs."""
+"""Reasons of rows that were sent, and of ends of runs."""
 
 REASONS: dict[str, Reason] = {**ANSWERS, **ROWS}
 """Every code that the loader knows."""
 
 _STATUS = re.compile(r"HTTP_([2-5])[0-9]{2}", re.ASCII)
 _NOT_VALID = re.compile(r"\b([A-Z][A-Z_]*)=([0-9]{1,19}) is not valid", re.ASCII)
-"""How HubSpot names a record that it does not have (observed)."""
+"""HubSpot's text about a record that does not exist (observed)."""
 _FINER = re.compile(rf"(?<![A-Z_])({'|'.join(FINER)})(?![A-Z_])")
 
 
 def explain(category: str, http_status: int | None = None, message: str = "") -> Reason:
-    """Return what is known of a code in `error_category`, or of the finer code that its message names; never fails.
+    """Explain a code of `error_category`, or the finer code in its message; never fails.
 
-    A category that HubSpot has made up since is explained by its status, where that is given.
+    A new category of HubSpot's is explained by its status, if that is given.
     """
     if category not in ROWS and (finer := _FINER.search(message)):
         return FINER[finer[1]]
@@ -57,7 +57,7 @@ def explain(category: str, http_status: int | None = None, message: str = "") ->
 
 
 def advised(category: str, http_status: int | None, message: str) -> str:
-    """Return what went wrong with a row that was sent, and what to do about it, where the message does not say so.
+    """Return what went wrong with a row that was sent, and what to do about it, if the message does not say so.
 
     HubSpot's own sentence is quoted after that.
     """

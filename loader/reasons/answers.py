@@ -1,7 +1,7 @@
-"""Why a row that was sent failed, and why a run ended: HubSpot's categories and statuses, and our own.
+"""Why a sent row failed, and why a run ended: HubSpot's categories and statuses, and our own.
 
-HubSpot's own words are from its pages on error handling, its API specification and observed answers; none of its
-lists is complete, so `reasons.explain` falls back on the status.
+HubSpot's categories are from its pages on error handling, its API specification and observed answers; none of its lists
+is complete, so `reasons.explain` falls back on the status.
 """
 
 import re
@@ -239,12 +239,12 @@ FINER: dict[str, Reason] = {
     "USER_DOES_NOT_HAVE_PERMISSIONS": _USER,
     "Edit Associations": _USER,
 }
-"""HubSpot's codes inside an answer of a wide category: the message names them, and they say more than the category."""
+"""HubSpot's codes in the message of an answer with a general category: they say more than the category."""
 
 LIMIT_WORDS = re.compile(
     r"\bassociation.*\b(limit|maximum)\b|\b(limit|maximum)\b.*\bassociation", re.IGNORECASE | re.DOTALL
 )
-"""How a message says that a record has as many associations as it may; HubSpot's code for it is not documented."""
+"""Texts in a message about a reached association limit; HubSpot's code for it is not documented."""
 
 
 OF_THE_LOADER = frozenset({
@@ -252,10 +252,10 @@ OF_THE_LOADER = frozenset({
     "ENDS_DISAGREE", "ERROR_IN_ANSWER", "INVALID_TOKEN_ANSWER", "NOT_IN_ANSWER", "NO_READ_PERMISSION", "RECORD_MERGED",
     "REDIRECT", "TIMEOUT", "TLS", "UNREADABLE_ANSWER", "UNUSABLE_ANSWER", "WRONG_PORTAL",
 })  # fmt: skip
-"""The categories that are not HubSpot's: their messages are sentences of the loader."""
+"""The loader's own categories: their messages are sentences of the loader."""
 
 EXPLAINED_BY_MESSAGE = frozenset({"REDIRECT", "ANSWER_FOR_OTHER_RECORDS", "RECORD_MERGED"})
-"""Their messages are ours and say what to do."""
+"""Their messages are the loader's and say what to do."""
 
 STATUSES: dict[int, Reason] = {
     400: _NOT_UNDERSTOOD,
@@ -288,10 +288,10 @@ STATUSES: dict[int, Reason] = {
     525: _GATEWAY,
     526: _GATEWAY,
 }
-"""What a status means where the answer names no category: it is then shown as `HTTP_<status>`."""
+"""The meaning of a status without a category in the answer; it is shown as `HTTP_<status>`."""
 
 OWN_STATUSES = frozenset({*TRY_AGAIN, 437})
-"""Statuses that say more than the wide category that comes with them."""
+"""Statuses that say more than the general category that comes with them."""
 
 KINDS_OF_STATUS: dict[int, Reason] = {
     2: _UNREADABLE,
@@ -308,7 +308,7 @@ KINDS_OF_STATUS: dict[int, Reason] = {
         True,
     ),
 }
-"""What is left for every other status, by its first digit."""
+"""The meaning of every other status, by its first digit."""
 
 UNKNOWN = Reason(
     "HubSpot gave an error category that the loader does not know.",

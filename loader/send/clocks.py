@@ -1,4 +1,4 @@
-"""How old a reading is, by two clocks: a monotonic one stands still while a computer sleeps, a time of day does not."""
+"""The age of a reading, by two clocks: a monotonic one stops while a computer sleeps, the time of day does not."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from loader.text import timestamp
 
 FRESH_SECONDS = 60.0
-"""Nothing is written on a reading that is older: the pair may have been changed meanwhile."""
+"""Seconds. An older reading must not be used to write: the pair may have been changed meanwhile."""
 
 
 class Moment(NamedTuple):
@@ -25,7 +25,7 @@ NEVER = Moment(-math.inf, -math.inf)
 class Clocks:
     """A monotonic clock, in seconds, and the time of day (UTC).
 
-    `fresh_seconds` says how old a reading may be when something is written on it.
+    `fresh_seconds` is how old a reading may be when it is used to write.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Clocks:
         self._fresh_seconds = fresh_seconds
 
     def timestamp(self) -> str:
-        """Return the time of day as outcomes have it: UTC, ISO 8601 with milliseconds."""
+        """Return the time for outcomes: UTC, ISO 8601 with milliseconds."""
         return timestamp(self.now())
 
     def moment(self) -> Moment:
@@ -47,13 +47,13 @@ class Clocks:
         return Moment(self._clock(), self.now().timestamp())
 
     def age(self, moment: Moment) -> float:
-        """Return the seconds since a moment, by the clock that says more."""
+        """Return the seconds since a moment: the larger number of the two clocks."""
         return max(self._clock() - moment.monotonic, self.now().timestamp() - moment.wall)
 
     def is_old(self, read_at: Moment) -> bool:
-        """Return True when nothing may be written any more on what was read then."""
+        """Return True if a reading of that moment is too old to be used."""
         return self.age(read_at) > self._fresh_seconds()
 
     def is_late(self, read_at: Moment) -> bool:
-        """Return True for a reading that is old, or will be before long."""
+        """Return True for a reading that is too old, or soon will be."""
         return self.age(read_at) > self._fresh_seconds() / 2

@@ -1,6 +1,6 @@
-"""The one gateway that every request passes, and what happens with its answer.
+"""The one gateway for every request, and what happens with its answer.
 
-When a request may leave is `limiter`'s to say; here it is signed, sent, and tried again or given up.
+The limiter decides when a request may leave; here it is signed, sent, and tried again or given up.
 """
 
 import asyncio
@@ -43,13 +43,13 @@ LONG_PAUSE = 30.0
 """A pause of at least this many seconds is shown to the person who watches."""
 
 PAUSES_TO_ASK = 3
-"""Pauses without a success between, after which 429s that name no limit may mean the day's."""
+"""Consecutive pauses after which 429s that name no limit may mean the day's limit."""
 
 FRESH_REQUESTS = 5
-"""At less than one request in 12 s they take more than a minute, and nothing would ever leave soon enough."""
+"""A reading may be as old as these requests take: at less than one in 12 s, a minute would never be enough."""
 
 MOST_RENEWALS = 3
-"""A request's wait for its permit may outlive the token that was got for it; a very short token does so always."""
+"""Attempts: during the wait for a permit a new token may expire; one with a very short lifetime always does."""
 
 
 class Sender(Protocol):
@@ -60,10 +60,10 @@ class Sender(Protocol):
 
 
 class Surroundings(NamedTuple):
-    """What differs between a run and a test of one: seconds (monotonic), the time of day (UTC), and chance.
+    """What a test replaces: seconds (monotonic), the time of day (UTC), and random numbers.
 
     `sender` opens the connection to the server; None: over the network. `permit` is called right before each request
-    and before results are copied, and raises Stopped when that is not to be any more.
+    and before results are copied; it raises Stopped if that is no longer allowed.
     """
 
     clock: Callable[[], float]
@@ -83,7 +83,7 @@ class Delivered(NamedTuple, Generic[T]):
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts of requests; `latencies` are seconds, of the answers since they were taken out, or the latest."""
+    """Counts of requests; `latencies` are the seconds of the answers since they were last read, or the latest ones."""
 
     sent: int = 0
     retried: int = 0
@@ -92,7 +92,7 @@ class Traffic:
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=10_000))
 
     def note(self, reply: Reply, seconds: float) -> None:
-        """Take in an answer and how long it took."""
+        """Count an answer and how long it took."""
         self.by_status[str(reply.status)] += 1
         self.rate_limited += reply.status == 429
         self.latencies.append(seconds)
@@ -100,11 +100,10 @@ class Traffic:
 
 @dataclass(slots=True)
 class _Effort:
-    """What one request has cost so far; `refused` is the Authorization header that a 401 answered just before.
+    """The attempts of one request so far; `refused` is the Authorization header that the last answer refused (401).
 
-    It is given up after `allowed` failures, for an outage only with `even_in_outage`. `first_left` is when it left for
-    the first time; `held_up` is set once it waits for the end of what may be an outage. `for_one_pair` is true for a
-    PUT.
+    It is given up after `allowed` failures, in an outage only with `even_in_outage`. `first_left` is when it left for
+    the first time; `held_up` is set once it waits for the end of a possible outage. `for_one_pair` is true for a PUT.
     """
 
     allowed: int
@@ -119,18 +118,17 @@ class _Effort:
 
 
 class Gateway:
-    """Delivers requests within the limiter's rate until each is answered, refused, or out of attempts.
+    """Sends requests within the limiter's rate until each is answered, refused, or out of attempts.
 
     `in_flight` holds the tasks whose request is under way: the end of a run may cancel all others at once. Between
     an answer's arrival and the return of `call` nothing is awaited, so it cannot get lost.
 
-    `held_up` is called when a request begins to wait for the end of what may be an outage: another one should then be
-    tried, as only that tells an outage from a request that always fails.
+    `held_up` is called when a request begins to wait for the end of a possible outage: then another one should be
+    tried, to distinguish an outage from a request that always fails.
 
-    `version` is that of HubSpot's API, one of `api.VERSIONS`.
-    `usage` is the request that asks how much of the day's quota is left, None where this credential has no part in it.
-    `account` is the one that asks whose portal it is: any answer to it shows HubSpot at work.
-    `say` gets sentences that a person who watches should know; `host` is what people call the server.
+    `version` is that of HubSpot's API, one of `api.VERSIONS`. `usage` is the request for the rest of the day's quota,
+    None if the quota does not concern this credential. `account` is the request for the portal's account: any answer to
+    it shows that HubSpot works. `say` gets sentences for the user; `host` is the name of the server for people.
     """
 
     def __init__(
@@ -177,11 +175,11 @@ class Gateway:
         return max(FRESH_SECONDS, FRESH_REQUESTS * rate.seconds / rate.requests)
 
     def waits_for(self) -> str:
-        """Return in a sentence what requests wait for, blank where they are sent and answered."""
+        """Return in a sentence what requests wait for, blank if they are sent and answered."""
         return hide_in_text(self._waiting.sentence(), self.credential.secrets())
 
     def drain(self) -> None:
-        """Let what is in flight come home, and send nothing more."""
+        """Finish requests in flight, and send nothing more."""
         self._draining = True
 
     async def call(
@@ -193,13 +191,13 @@ class Gateway:
         max_attempts: int | None = None,
         largest: int = 2**20,
     ) -> Delivered[T]:
-        """Deliver a request and return what `read` makes of the answer.
+        """Send a request until it is answered, and return the result of `read` for the answer.
 
-        A callable makes the request of each attempt. A `draft` is renewed before an attempt that it may not leave for.
-        `read` raises Retryable for an answer that cannot be read. Raises Refused for a permanent answer, Retryable
-        when the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each
-        ApiError has `attempts` set, and holds no secret. The attempts are used up only once HubSpot was at work for
-        others meanwhile: no row fails for an outage. With `max_attempts` they are used up in an outage, too.
+        A callable makes the request of each attempt. A `draft` is renewed before an attempt if it has become too old.
+        `read` raises Retryable for an answer that cannot be read. Raises Refused for a permanent answer, Retryable when
+        the attempts are used up, Fatal when no request can succeed, Stopped when the run is draining; each ApiError has
+        `attempts` set, and holds no secret. In an outage attempts do not count, so no row fails for it; with
+        `max_attempts` they do count.
         """
         effort = _Effort(max_attempts or self.max_attempts, even_in_outage=max_attempts is not None)
         delivered = None
@@ -220,7 +218,7 @@ class Gateway:
                     reply = await self._send(leaving, authorization, largest)
                     delivered = self._understood(reply, read, effort, authorization)
                 except Retryable as error:
-                    effort.refused = None  # What comes between two 401s makes the later one that of a later token.
+                    effort.refused = None  # After another answer, a 401 may be about a later token.
                     await self._recover(error, effort)
         except ApiError as error:
             error.attempts = effort.attempts
@@ -235,7 +233,7 @@ class Gateway:
     async def _leave(self, refused: str | None) -> str:
         """Wait until this request may leave, and return its Authorization header; it holds a permit from then on.
 
-        One request at a time waits for the limiter, and the one that renews the token keeps all others waiting.
+        One request at a time waits for the limiter, and while one renews the token, all others wait.
         """
         async with self._door:
             await self._take_permit()
@@ -256,7 +254,7 @@ class Gateway:
         raise Stopped("the run is ending") if self._draining else self.day.reserve_end(self._now())
 
     async def _renew(self, credential: OAuthToken) -> None:
-        """Get a new token. Begins with a permit, and ends without one."""
+        """Get a new token. The caller's permit is used up by that."""
         failures = 0
         while True:
             asked_at = self._clock()
@@ -283,7 +281,7 @@ class Gateway:
         task, left_at = asyncio.current_task(self._loop), self._clock()
         self.traffic.sent += 1
         self._waiting.departures[task] = left_at
-        if authorization:  # Without, it is for a token: when the run ends, that is not waited for.
+        if authorization:  # Without a result it is a request for a token: the end of a run does not wait for it.
             self.in_flight.add(task)
         headers: Mapping[str, str] | None = None
         try:
@@ -304,12 +302,12 @@ class Gateway:
         ):
             raise endings.redirected(reply.status)
         if not authorization and reply.status == 200:
-            return reply  # The token that was asked for.
-        # A request's own token may have been renewed while it was under way.
+            return reply  # The token was requested.
+        # The request's own token may have been renewed while it was under way.
         return hide_in_reply(reply, {*self.credential.secrets(), authorization.removeprefix("Bearer ")})
 
     def _follow(self, reply: Reply) -> None:
-        """Take over the limit that an answer names, if it may be HubSpot's; say so once if it cannot be."""
+        """Use the limit in an answer, if it can be HubSpot's; say once if it cannot be."""
         rate = replies.rate_stated(reply.headers) if self.limiter.follows else None
         if rate is None:
             return
@@ -327,7 +325,7 @@ class Gateway:
     def _understood(
         self, reply: Reply, read: Callable[[Reply], T], effort: _Effort, authorization: str
     ) -> Delivered[T] | None:
-        """Return what an answer says; None when its token was refused, the one before it not, and it can be renewed."""
+        """Return the meaning of an answer; None if its token was refused for the first time and can be renewed."""
         try:
             replies.raise_for(reply, self._now)
             value = read(reply)
@@ -347,14 +345,14 @@ class Gateway:
         return Delivered(value, reply.status, effort.attempts)
 
     def _succeeded(self) -> None:
-        """Take in an answer that shows HubSpot at work."""
+        """Note an answer that shows that HubSpot works."""
         self._asked_usage = False
         self.limiter.succeeded()
 
     # --- after a failed attempt
 
     async def _recover(self, error: Retryable, effort: _Effort) -> None:
-        """Wait as the policy says before the next attempt, or raise."""
+        """Wait before the next attempt, or raise if there is none."""
         self._failed(error)
         left = effort.allowed - effort.failures - 1
         self._waiting.attempts = f"{max(0, left)} attempts left" if effort.even_in_outage else ""
@@ -377,15 +375,15 @@ class Gateway:
             self.held_up()
         await asyncio.sleep(self._delay(error, effort.failures))
         if not known_outage and self._is_used_up(effort):
-            raise error  # Others were answered meanwhile.
+            raise error  # Other requests were answered meanwhile.
         if effort.for_one_pair and self._calls == 1 and breaker.open_for_long(self._clock()):
             await self._ask_whether_at_work(effort)
 
     async def _ask_whether_at_work(self, effort: _Effort) -> None:
-        """Tell an outage from one row that always fails, where no other request is left to show which of them it is.
+        """Distinguish an outage from one row that always fails, when no other request is left to show it.
 
-        An answer shuts the breaker, and the row's failures count against it again. Only a row alone is doubted: when
-        several fail, HubSpot may be at work for a question about the account and for nothing else.
+        An answer closes the breaker, and the row's failures count against it again. This is done only for a single row:
+        if several fail, HubSpot may answer a question about the account and nothing else.
         """
         if self._account is None:
             return
@@ -397,12 +395,12 @@ class Gateway:
             self._failed(error)
 
     def _is_used_up(self, effort: _Effort) -> bool:
-        """Return True when a request is to be given up: its attempts are used up, and it is not for an outage."""
+        """Return True if a request is given up: its attempts are used up, and there is no outage."""
         others_answered = self.limiter.breaker.last_success >= effort.first_left
         return effort.failures >= effort.allowed and (effort.even_in_outage or others_answered)
 
     def _failed(self, error: Retryable) -> None:
-        """Draw the conclusions that concern every request; raises Fatal when nothing more can be sent for now."""
+        """Handle a failure for all requests: pause, breaker, quota; raises Fatal if nothing can be sent for now."""
         now, breaker = self._clock(), self.limiter.breaker
         self._waiting.last_failure = error.message
         if not self.traffic.by_status and (fatal := endings.wrong_address(error)):
@@ -426,14 +424,14 @@ class Gateway:
                 self._say(f"HubSpot asks to wait {seconds:.0f} seconds ({error.message})")
 
     def _delay(self, error: Retryable, failures: int) -> float:
-        """Return the seconds that a request waits before its next attempt, after a number of failures that count."""
+        """Return the seconds before a request's next attempt, after a number of failures that count."""
         if self.limiter.breaker.open:
-            # The breaker paces the probes; a request that slept longer would be late when all is well again.
+            # The breaker sets the pace; a request that slept longer would be late after the outage.
             return error.retry_after or 0.0
         return retry.delay(error, max(1, failures), self._uniform)
 
     async def _check_for_spent_day(self, error: LimitUnnamed, effort: _Effort) -> None:
-        """Raise DailyQuotaSpent if 429s that say nothing mean the day's quota; when they do not end, ask, once."""
+        """Raise DailyQuotaSpent if 429s without details mean the day's quota; if they do not end, ask, once."""
         if self.usage is not None and not self._asked_usage and self.limiter.pauses_in_a_row >= PAUSES_TO_ASK:
             self._asked_usage = True
             with suppress(Retryable, Refused, MissingScope):
@@ -443,7 +441,7 @@ class Gateway:
             raise self.day.spent_end(error, self._now())
 
     async def _ask(self, question: Request, effort: _Effort) -> Reply:
-        """Send a question of the gateway's own, once, before a request's next attempt; raises what its answer means."""
+        """Send a question of the gateway's own, once, before a request's next attempt; raises what it means."""
         reply = await self._send(question, await self._leave(effort.refused), 2**20)
         replies.raise_for(reply, self._now)
         return reply

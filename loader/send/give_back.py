@@ -1,4 +1,4 @@
-"""What a load took from other pairs is given back: the type by which a record had its primary one.
+"""An undo gives back what a load took from other pairs: the type like primary.
 
 HubSpot takes that type off the old pair when another pair gets it. Once the new pair has lost it again, the old one
 gets it back, if it is still there and no third one was made the primary one since.
@@ -18,13 +18,13 @@ from loader.send.pool import Action
 from loader.send.reading import CurrentAssociations, Reading
 
 GIVEN, KEPT, LEFT, FAILED = "given", "kept", "left", "failed"
-"""What may become of it: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
+"""Possible results: given back; never lost; the pair is gone, or another one is primary; HubSpot refused it."""
 
 
 class WhileYoung(DraftSource):
-    """Applies an action to pairs that were read just now, by themselves and not as part of a pool.
+    """Applies an action to pairs that were just read, outside of a pool.
 
-    They leave only while what was read of them is young; what is older is given up, to be read again.
+    They are sent only while their reading is young; older ones are abandoned, to be read again.
     """
 
     def __init__(self, gateway: Gateway, action: Action) -> None:
@@ -33,19 +33,19 @@ class WhileYoung(DraftSource):
         self._action = action
 
     def is_old(self, moment: Moment) -> bool:
-        """Return True when nothing may be written on what was read then."""
+        """Return True if a reading of that moment is too old to be used."""
         return self._gateway.clocks.is_old(moment)
 
     async def renew(self, draft: Draft) -> None:
-        """Give the pairs up."""
+        """Abandon the pairs."""
         draft.become(draft.prepared.take(slice(0)))
 
     async def apply(
         self, direction: Direction, given: Mapping[int, tuple[str, str, tuple[AssociationType, ...]]], read_at: Moment
     ) -> dict[int, Result]:
-        """Return what became of pairs, by number, without those whose reading is too old by the time they could leave.
+        """Return the results of pairs, by number, without pairs whose reading became too old before they could leave.
 
-        Each has the ids of its two records, and all that it is to have, or to lose.
+        Each has the ids of its two records, and all types that it is to have, or to lose.
         """
         outcomes: list[Outcome] = []
         if given:
@@ -69,7 +69,7 @@ def _pairs(direction: Direction, given: Mapping[int, tuple[str, str, tuple[Assoc
 
 
 class GiveBack:
-    """Gives pairs back the type that they lost, each together with all that it has; `capacity` of them in one go."""
+    """Gives pairs back the type that they lost, together with all that they have; `capacity` pairs at once."""
 
     capacity = 1000
 
@@ -78,7 +78,7 @@ class GiveBack:
         self._giving = WhileYoung(gateway, Batch(gateway))
 
     async def apply(self, demoted: Mapping[int, Demotion]) -> dict[int, str]:
-        """Return what became of each, by number; raises Fatal when no request can succeed, Stopped at the run's end."""
+        """Return the result of each, by number; raises Fatal when no request can succeed, Stopped at the run's end."""
         by_direction: dict[Direction, dict[int, Demotion]] = defaultdict(dict)
         for number, each in demoted.items():
             by_direction[each.object_type, each.to_object_type][number] = each
@@ -104,7 +104,7 @@ class GiveBack:
 
 
 def _state_of(demoted: Demotion, reading: Reading) -> str:
-    """Return what is to become of a pair by what its record has now."""
+    """Return what to do with a pair, by the current associations of its record."""
     if int(demoted.object_id) in reading.unreadable:
         return FAILED
     held, other = reading.of(int(demoted.object_id)), int(demoted.to_object_id)

@@ -1,6 +1,6 @@
-"""What a refusal of many is about: the pairs, or the records, that HubSpot names in its context.
+"""The meaning of a refused batch: the pairs, or the records, that HubSpot names in its context.
 
-Since September 2026 one record id that HubSpot does not have refuses a whole batch with 400. The context names all such
+Since September 2026 HubSpot refuses a whole batch with 400 if one record id does not exist. The context names all such
 ids, or only the first of them: `objectId`, `objectType` and `INVALID_OBJECT_IDS` (`CONTACT=7 is not valid`).
 """
 
@@ -22,13 +22,13 @@ _IDS = re.compile(r"((object|record)_?)?ids?", re.ASCII | re.IGNORECASE)
 
 
 MOST_REFUSALS = 48
-"""In a row for one batch: where each names one only and there is no end to it, halves come to a success sooner."""
+"""Consecutive refusals of one batch: if each names only one record, halves succeed sooner."""
 
 T = TypeVar("T", Sequence[Pair], Sequence[int], Ids)
 
 
 class NamedRecord(NamedTuple):
-    """A record that an error names; `called` is its object type in HubSpot's words, `text` all of them, or blank."""
+    """A record that an error names; `called` is HubSpot's name of its object type, `text` the whole text, or blank."""
 
     record_id: str
     called: str
@@ -36,17 +36,17 @@ class NamedRecord(NamedTuple):
 
 
 class AfterRefusal(NamedTuple):
-    """What a refusal of many pairs means: those refused, each with its own error, and what is to be sent again."""
+    """The meaning of a refusal: the refused pairs, each with its own error, and what must be sent again."""
 
     refused: list[tuple[Pair, Refused]]
     again: list[Sequence[Pair]]
 
 
 def after_refusal(error: Refused, pairs: Sequence[Pair]) -> AfterRefusal:
-    """Part the pairs of a request, all of one direction, that HubSpot refused as a whole.
+    """Divide the pairs of a refused request, all of one direction.
 
-    Those that the error names are refused, and the others are sent once more. Where it names none of them, they are
-    halved. A limit names a record of which some pairs may still go through: they are sent by themselves.
+    The pairs that the error names are refused, and the others are sent again; if it names none, in halves. An error
+    about a limit names a record, but some of its pairs may still succeed: they are sent by themselves.
     """
     if len(pairs) == 1:
         return AfterRefusal([(pairs[0], error)], [])
@@ -61,13 +61,13 @@ def after_refusal(error: Refused, pairs: Sequence[Pair]) -> AfterRefusal:
 
 
 def halves(batch: T) -> list[T]:
-    """Return a batch in two portions, or in one where it holds a single thing."""
+    """Return a batch in two halves, or in one if it has a single item."""
     middle = len(batch) // 2
     return [half for half in (batch[:middle], batch[middle:]) if len(half)]
 
 
 def records_refused(error: Refused, records: Collection[str]) -> dict[str, Refused]:
-    """Return those of the records, all of one object type, that an error names, each with its own error."""
+    """Return the records, all of one object type, that an error names, each with its own error."""
     named_records = _named_records(error.context)
     found: dict[str, list[str]] = {}
     for record_id in error.context.get("fromObjectId", ()):
@@ -93,9 +93,9 @@ class PairsByRecord:
                 self._typed[f"{type_.category}={type_.type_id}"].append(pair)
 
     def refused(self, error: Refused) -> dict[int, Refused]:
-        """Return the pairs (by number) that an error names, each with an error that speaks of no others.
+        """Return the pairs (by number) that an error names, each with an error only about itself.
 
-        By both ids, where it gives both; else by records, or by an association type that the portal does not have.
+        By both ids, if it gives both; else by records, or by an association type that the portal does not have.
         """
         from_ids, to_ids = (error.context.get(key, ()) for key in ("fromObjectId", "toObjectId"))
         if from_ids or to_ids:
@@ -108,7 +108,7 @@ class PairsByRecord:
         return refused
 
     def _between(self, from_ids: Sequence[str], to_ids: Sequence[str]) -> Iterable[Pair]:
-        """Return the pairs of these ids; of two lists of one length the first belongs to the first, and so on."""
+        """Return the pairs of these ids; if both lists have the same length, their items belong together one by one."""
         ends = self._ends
         if not from_ids or not to_ids:
             here, ids = (ends[0], from_ids) if from_ids else (ends[1], to_ids)
@@ -120,7 +120,7 @@ class PairsByRecord:
         return [pair for one in from_ids for pair in ends[0].get(one, ()) if pair.to_object_id in others]
 
     def _of(self, record: NamedRecord) -> list[Pair]:
-        """Return the pairs of a record; none where it is not certain which of two records with one number is meant."""
+        """Return the pairs of a record; none if two records of different types have its number."""
         found = [
             here.get(record.record_id, [])
             for here, object_type in zip(self._ends, self._object_types, strict=True)
@@ -132,9 +132,9 @@ class PairsByRecord:
 
 
 def _messages_of_pairs(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int, list[str]]:
-    """Return by pair what is said of it, from what is said of records.
+    """Return errors by pair, from errors about records.
 
-    Where both records of a pair are named, it may be their association that is wrong: their other pairs are not blamed.
+    If both records of a pair are named, their association may be wrong: then their other pairs are not refused.
     """
     times = Counter(pair.pair_id for _, pairs in named for pair in pairs)
     messages: dict[int, list[str]] = defaultdict(list)
@@ -146,13 +146,13 @@ def _messages_of_pairs(named: Sequence[tuple[str, Sequence[Pair]]]) -> dict[int,
 
 
 def _is_called(called: str, object_type: str) -> bool:
-    """Return True when HubSpot may call an object type so: `CONTACT`, `LINE_ITEM`, or any name for a custom object."""
+    """Return True if this may be HubSpot's name of an object type: `CONTACT`, `LINE_ITEM`; any for custom objects."""
     known = TYPE_IDS.get(folded(called)) or (called if called in STANDARD else None)
     return known == object_type if known else called == object_type or object_type not in STANDARD
 
 
 def _named_records(context: Mapping[str, tuple[str, ...]]) -> list[NamedRecord]:
-    """Return the records that an error names, each once for all that is said of it."""
+    """Return the records that an error names, each once with all texts about it."""
     matches = [match for text in context.get("INVALID_OBJECT_IDS", ()) if (match := _INVALID_ID.fullmatch(text))]
     found = [NamedRecord(match[2], match[1], match[0]) for match in matches]
     named = {record.record_id for record in found}
@@ -166,7 +166,7 @@ def _named_records(context: Mapping[str, tuple[str, ...]]) -> list[NamedRecord]:
 
 
 def _narrowed(error: Refused, texts: Iterable[str], named_records: Sequence[NamedRecord]) -> Refused:
-    """Return the error as it is for one of those that it names: the others are left out of its message."""
+    """Return the error for one of the records that it names: the others are left out of its message."""
     own = tuple(text for text in dict.fromkeys(texts) if text)
     if len(named_records) < 2 or not own:
         return error

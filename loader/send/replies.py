@@ -1,7 +1,7 @@
-"""What HubSpot's answers mean: a status and a body become a value or one of the errors. No policy, no I/O.
+"""The meaning of HubSpot's answers: a status and a body become a value or one of the errors. No policy, no I/O.
 
-Only a status read from a real answer can be permanent; an answer that cannot be read is tried again, because a PUT may
-be repeated without harm. HubSpot's error fields are all optional, so each is read as if it might be missing.
+Only an answer that can be read can refuse a request for good; after any other the request is tried again, because a PUT
+may be repeated without harm. All error fields of HubSpot's are optional.
 """
 
 import json
@@ -38,26 +38,26 @@ LONGEST_MESSAGE = 500
 PORTAL_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 LONGEST_NUMBER = 14_000
-"""Bits; Python writes out no number of more than 4,300 digits."""
+"""Bits; Python converts no number of more than 4,300 digits to text."""
 
 MOST_LABELS = 50
-"""That an answer's outcome keeps of one pair: HubSpot allows no more labels between two object types."""
+"""Labels of one pair that are kept of an answer: HubSpot allows no more between two object types."""
 
 LONGEST_WINDOW = 10.0
-"""Seconds, of HubSpot's burst limit (usage guidelines)."""
+"""The window of HubSpot's burst limit in seconds (usage guidelines)."""
 
 FEWEST_PER_SECOND = 1.0
 MOST_PER_SECOND = 1000.0
-"""HubSpot's limits are from 10 requests a second (Free and Starter) to 25; anything far from that is not its own."""
+"""HubSpot's limits are from 10 requests a second (Free and Starter) to 25; very different ones come from a proxy."""
 
 _DECODER: Decoder[object] = Decoder()
 
 LONGEST_AFTER = 1000
-"""Characters of what says where the next page begins."""
+"""Characters of a paging cursor."""
 
 
 class Reply(NamedTuple):
-    """One answer, read whole. Header names are looked up in lower case."""
+    """One complete answer. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -65,14 +65,14 @@ class Reply(NamedTuple):
 
 
 class Created(NamedTuple):
-    """What a PUT's answer says of the pair: both fields may be empty."""
+    """The content of a PUT's answer: both fields may be empty."""
 
     created_resource_id: str
     labels: tuple[str, ...]
 
 
 NO_MORE = Created("", ())
-"""That the pair is associated: an answer that names no more than the pair."""
+"""An answer that only names the pair: it is associated."""
 
 
 def printable(text: str) -> str:
@@ -86,7 +86,7 @@ def printable(text: str) -> str:
 
 
 def parsed(reply: Reply) -> object:
-    """Return the body as JSON; ServerFault if it is none."""
+    """Return the body as JSON; ServerFault if it is not JSON."""
     try:
         return loads(reply.body)
     except (ValueError, RecursionError) as error:
@@ -94,22 +94,22 @@ def parsed(reply: Reply) -> object:
 
 
 def loads(body: bytes) -> object:
-    """Return what `json.loads` does, in a fifth of its time."""
+    """Parse JSON like `json.loads`, in a fifth of its time."""
     try:
         return _DECODER.decode(body)
     except ValueError:
-        return json.loads(body)  # It takes more than is proper: half a surrogate, NaN, a byte order mark.
+        return json.loads(body)  # `json.loads` accepts more: half a surrogate, NaN, a byte order mark.
 
 
 def unreadable(reply: Reply, why: str, *, what: str = "answer") -> ServerFault:
-    """Return the error that an answer is which does not say what it should; `why` ends the sentence."""
+    """Return the error for an answer that cannot be used; `why` ends the sentence."""
     return ServerFault(
         printable(f"HubSpot's {what} ({reply.status}) {why}"), status=reply.status, category="UNREADABLE_ANSWER"
     )
 
 
 def not_json(reply: Reply) -> ServerFault:
-    """Return the error that an answer is which is no JSON."""
+    """Return the error for an answer that is not JSON."""
     return unreadable(reply, f"is not JSON: {_start(reply)}")
 
 
@@ -118,7 +118,7 @@ def _start(reply: Reply) -> str:
 
 
 def fields(reply: Reply) -> dict[str, object]:
-    """Return the body as a JSON object; ServerFault if it is none."""
+    """Return the body as a JSON object; ServerFault if it is not one."""
     body = parsed(reply)
     if not isinstance(body, dict):
         raise unreadable(reply, "is not a JSON object")
@@ -126,7 +126,7 @@ def fields(reply: Reply) -> dict[str, object]:
 
 
 def fields_with(reply: Reply, key: str, kind: type | tuple[type, ...]) -> dict[str, Any]:
-    """Return the body as a JSON object whose `key` is of a kind; ServerFault if it says less than it was asked for."""
+    """Return the body as a JSON object whose `key` has a certain type; ServerFault if it lacks that."""
     body = fields(reply)
     if not isinstance(body.get(key), kind):
         raise unreadable(reply, f"has no {key}")
@@ -134,9 +134,9 @@ def fields_with(reply: Reply, key: str, kind: type | tuple[type, ...]) -> dict[s
 
 
 def raise_for(reply: Reply, now: Callable[[], datetime]) -> None:
-    """Return for a 2xx status; raise the ApiError that any other one means.
+    """Return for a 2xx status; raise the ApiError for any other one.
 
-    `now` gives UTC and is needed where `Retry-After` is a date.
+    `now` gives UTC; it is needed if `Retry-After` is a date.
     """
     if 200 <= reply.status < 300:
         return
@@ -191,7 +191,7 @@ def _kind(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
 
 
 def correlation_id_of(body: Mapping[str, object], reply: Reply) -> str:
-    """Return what HubSpot's support asks for, or blank."""
+    """Return the correlation id, which HubSpot's support asks for, or blank."""
     return printable(json_text(body.get("correlationId")) or reply.headers.get("x-hubspot-correlation-id", ""))
 
 
@@ -209,13 +209,13 @@ def record_id_of(value: object) -> int:
 
 
 def after_of(paging: object) -> str:
-    """Return where the next page begins; blank after the last one."""
+    """Return the cursor of the next page; blank after the last one."""
     following = paging.get("next") if isinstance(paging, dict) else None
     return json_text(following.get("after")) if isinstance(following, dict) else ""
 
 
 def message_of(body: Mapping[str, object], reply: Reply) -> str:
-    """Return HubSpot's sentence from an error, with the part that names the wrong record; safe to show."""
+    """Return HubSpot's message of an error, with the part that names the wrong record; safe to show."""
     message = sentence_of(body)
     if not message:
         start = _start(reply)
@@ -225,7 +225,7 @@ def message_of(body: Mapping[str, object], reply: Reply) -> str:
 
 
 def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iterable[str] = ()) -> str:
-    """Return HubSpot's sentence with what names the wrong record: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`.
+    """Return HubSpot's message and what names the wrong record: `{"INVALID_OBJECT_IDS": ["CONTACT=1 is not valid"]}`.
 
     It is the value of a key in capitals; the other keys are lists of ids.
     """
@@ -235,12 +235,12 @@ def with_details(sentence: str, context: Mapping[str, Iterable[str]], more: Iter
 
 
 def sentence_of(body: Mapping[str, object]) -> str:
-    """Return HubSpot's sentence from an error, blank where it has none."""
+    """Return HubSpot's message of an error, blank if it has none."""
     return printable(json_text(body.get("message")))
 
 
 def context_of(body: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
-    """Return what an error says of those it is about: its own context, and those of the errors in it, joined."""
+    """Return the context of an error, joined with the contexts of the errors in it."""
     errors = body.get("errors")
     contexts = [
         each.get("context") for each in (body, *(errors if isinstance(errors, list) else ())) if isinstance(each, dict)
@@ -254,7 +254,7 @@ def context_of(body: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
 
 
 def _limit(reply: Reply, body: Mapping[str, object]) -> type[ApiError]:
-    """Which limit a 429 means: by `policyName`, else the message, else what the headers say of the day."""
+    """Which limit a 429 means: by `policyName`, else by the message, else by the headers about the day."""
     policy, message = json_text(body.get("policyName")), json_text(body.get("message")).lower()
     if policy:
         return DailyQuotaSpent if policy.upper() == "DAILY" else RateLimited
@@ -283,12 +283,12 @@ def rate_stated(headers: Mapping[str, str]) -> Rate | None:
 
 
 def is_credible(rate: Rate) -> bool:
-    """Return True for a burst limit that HubSpot may have given: not one of a proxy that halts or floods a run."""
+    """Return True for a plausible burst limit of HubSpot: not one of a proxy that would halt or flood a run."""
     return rate.seconds <= LONGEST_WINDOW and FEWEST_PER_SECOND <= rate.per_second <= MOST_PER_SECOND
 
 
 def daily_quota(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    """Return how many requests the day's quota still has, and how many it had, where the answer says so."""
+    """Return how much is left of the day's quota and how large it is, if the answer says so."""
     left = headers.get("x-hubspot-ratelimit-daily-remaining")
     return _number(left), _number(headers.get("x-hubspot-ratelimit-daily"))
 
@@ -300,8 +300,8 @@ def _number(text: str | None) -> int | None:
 def created(reply: Reply, pair: Pair) -> Created:
     """Read a PUT's answer: `{createdResourceId, entity, location}` or the bare pair, ids as text or numbers.
 
-    Raises ServerFault when it cannot be read (the write may have happened: sending it again shows), and Refused when
-    it speaks of an error or of other records.
+    Raises ServerFault if it cannot be read (the write may have happened: a retry will show), and Refused if it has an
+    error or is about other records.
     """
     if reply.status in (201, 204) and not reply.body.strip():
         return NO_MORE
@@ -334,7 +334,7 @@ def created(reply: Reply, pair: Pair) -> Created:
 
 
 def labels_of(named: object) -> tuple[str, ...]:
-    """Return the labels that an answer gives a pair, the first of very many, safe to show; `named` is a sequence."""
+    """Return a pair's labels in an answer, at most a limited number, safe to show; `named` is a sequence."""
     first = named[: MOST_LABELS + 1] if isinstance(named, list | tuple) else []
     texts = [printable(text) for each in first if (text := json_text(each))]
     return tuple(texts) if len(texts) <= MOST_LABELS else (*texts[:MOST_LABELS], "…")
@@ -358,9 +358,9 @@ def _of_another(ids: Sequence[str], pair: Pair, reply: Reply) -> ApiError:
 
 
 def merged_end(pair: Pair, from_id: str, to_id: str, status: int) -> RecordMerged | None:
-    """Return that one record of a pair is merged, if an answer about the other and a third one says so, else None.
+    """Return the error for a merged record, if an answer is about the pair's other record and a third one, else None.
 
-    HubSpot answers requests about a merged record with the one that survives, and does there what is asked.
+    For a merged record, HubSpot does the work on the surviving record, and answers about that.
     """
     if from_id == pair.object_id and is_record_id(to_id):
         return RecordMerged(pair.to_object_type, pair.to_object_id, to_id, status=status, done=True)

@@ -1,6 +1,4 @@
-"""The action of an undo: after a look at what pairs have now, what a run added to them is taken away, and what it took
-off is put back.
-"""
+"""The action of an undo: pairs are read, what a run added to them is removed, and what it took off is put back."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -18,12 +16,12 @@ from loader.send.take_off import TakeOff
 
 
 class Removal(NamedTuple):
-    """What is to be taken away, and what may be said of the pair once that is done.
+    """What is to be removed, and the resulting status of the pair.
 
-    `whole`: the pair itself; else `types`, which are labels all. `back` are types that the run took, and that the pair
-    gets back, together with `now`, all that it has. `status` is `removed`, `restored` (it only gets something back),
-    `unchanged` (what the run did is not there any more) or `left` (the pair was changed since, and stays); `why` is a
-    sentence.
+    `whole`: the pair itself; else `types`, which are all labels. `back` are types that the run took off and that the
+    pair gets back, together with `now`, all that it has. `status` is `removed`, `restored` (it only gets something
+    back), `unchanged` (what the run did is no longer there) or `left` (the pair was changed since, and stays); `why` is
+    a sentence.
     """
 
     whole: bool
@@ -35,7 +33,7 @@ class Removal(NamedTuple):
 
     @property
     def needed(self) -> bool:
-        """True when anything is to be sent."""
+        """True if anything is to be sent."""
         return self.whole or bool(self.types or self.back)
 
 
@@ -45,13 +43,13 @@ GONE = Removal(False, NO_TYPES, "unchanged", "what the run added is not there an
 
 
 def removal(given: Types, before: Types, now: Types, labels: Mapping[str, str], *, replaced: bool = False) -> Removal:
-    """Return what to take away from a pair that the run gave the types `given`, when it had the types `before`.
+    """Return what to remove from a pair that had the types `before` and got the types `given` from the run.
 
     `replaced`: the run took everything else off it, and that is given back.
 
     `labels` gives the label of each type by its key, blank for an unlabelled one, and lacks types that are not known.
-    Archiving an unlabelled type takes everything with it (guide "Associations v4"), so only what is known to be a
-    label is ever taken off by itself.
+    Archiving an unlabelled type removes everything (guide "Associations v4"), so only known labels are taken off by
+    themselves.
     """
     if not now:
         return GONE
@@ -72,8 +70,7 @@ def removal(given: Types, before: Types, now: Types, labels: Mapping[str, str], 
 def restoration(taken: Types, now: Types, others: Types) -> Removal:
     """Return what to put back on a pair that the run took the types `taken` off.
 
-    `others` are types that were meanwhile given to another pair of a record that can have only one of each:
-    they are not put back.
+    `others` are single types that another pair of the record has got meanwhile: they are not put back.
     """
     back = taken - now
     if not back:
@@ -112,13 +109,13 @@ class _Step(NamedTuple):
 
 
 class TakeBack:
-    """Takes away what a run added, whole pairs or labels of old pairs, and puts back what it took off (`Pair.gone`).
+    """Removes what a run added, whole pairs or labels of old pairs, and puts back what it took off (`Pair.gone`).
 
     `labels` gives the label of each association type by its key (see `removal`). `intend` commits, before a request
-    leaves, that these pairs (by number) are being taken back; `intended` are those that an earlier undo was at when it
-    ended: what is not there any more was then taken away by it. `replaced`: the run took the other labels off pairs,
-    which get them back first. `singles` are the types of which a record can have only one. `catch_up` waits until a
-    reading shows what the run changed, and returns False where it is so long ago that there is nothing to wait for.
+    leaves, that these pairs (by number) are being taken back; `intended` are those that an earlier undo was sending
+    when it ended: what is gone now was then removed by it. `replaced`: the run took other labels off pairs, which get
+    them back first. `singles` are the types of which a record can have only one. `catch_up` waits until readings show
+    what the run changed, and returns False if that is so long ago that no wait is needed.
     """
 
     capacity = 1000
@@ -146,10 +143,11 @@ class TakeBack:
         self._catch_up = catch_up
 
     async def apply(self, draft: Draft, record: Record) -> None:
-        """Record what becomes of the pairs, all of one direction (see `loader.model.TAKEN_BACK`).
+        """Take pairs back, all of one direction, and record their outcomes (see `loader.model.TAKEN_BACK`).
 
-        What could not leave while its reading was young is read and judged once more. So is, after a wait, what shows
-        nothing of the run: a reading that lags behind the run's writes looks the same, and the outcome is final.
+        Pairs that could not leave while their reading was young are read and judged again. So are, after a wait, pairs
+        without a trace of the run: a reading that lags behind the run's writes looks the same, and the outcome is
+        final.
         """
         pairs = list(draft.pairs.each())
         tried: set[int] = set()
@@ -177,7 +175,7 @@ class TakeBack:
             pairs = [pair for pair in pairs if pair.pair_id not in results]
 
     async def _other_end(self, pairs: Sequence[Pair], reading: Reading) -> Reading:
-        """Read the records at the to ends of pairs that are to get something back, where another pair may lose by that.
+        """Read the records at the to ends of pairs that get something back, if another pair may lose a type by that.
 
         These can have only one of a type. Or they may be merged into others that the from record is associated with.
         """
@@ -195,7 +193,7 @@ class TakeBack:
         return found
 
     def _held_by_others(self, pair: Pair, reading: Reading, other_end: Reading) -> Types:
-        """Return the types that the pair lost and that another pair of the one record that can have them has now."""
+        """Return the single types that the pair lost and that another pair of the record has now."""
         ends = self._singles.get(_direction(pair), {})
         back = self._singles.get(_direction(pair)[::-1], {})
         one, other = int(pair.object_id), int(pair.to_object_id)
@@ -226,9 +224,9 @@ class TakeBack:
         return found
 
     async def _carry_out(self, steps: Sequence[_Step], read_at: Moment) -> dict[int, Result]:
-        """Give back first, as that sends all that a pair has; then take off. What would leave too late has no result.
+        """Give back first, because that sends all that a pair has; then take off. What is too late has no result.
 
-        A pair's second request is only made once its first one has succeeded.
+        A pair's second request is made only after its first one has succeeded.
         """
         direction = _direction(steps[0].pair) if steps else ("", "")
         given = await self._giving.apply(
@@ -260,7 +258,7 @@ class TakeBack:
 
 
 def _unread(pairs: Iterable[Pair], reading: Reading, other_end: Reading) -> dict[int, ApiError]:
-    """Return by number why pairs are left as they are: one of their records could not be read, or is merged."""
+    """Return by number why pairs are left unchanged: one of their records could not be read, or is merged."""
     found: dict[int, ApiError] = {}
     for pair in pairs:
         own, other = reading.unreadable.get(int(pair.object_id)), other_end.unreadable.get(int(pair.to_object_id))

@@ -1,4 +1,4 @@
-"""What requests wait for, in a sentence for the user: who does not answer, since when, and until when."""
+"""What requests wait for, in a sentence for the user: which server does not answer, since when, and until when."""
 
 import asyncio
 import math
@@ -10,18 +10,18 @@ from typing import Any
 from loader.send.limiter import GIVE_UP_SECONDS, Limiter
 
 SHOWN_AFTER = 2.0
-"""Seconds without a usable answer: what is over sooner is not worth a word."""
+"""Seconds without a usable answer before the user is informed."""
 
 SLOW_AFTER = 5.0
-"""Seconds that a request may take and be called slow."""
+"""Seconds after which a request counts as slow."""
 
 
 @dataclass(slots=True, kw_only=True)
 class WaitingRequests:
-    """Looks at a gateway's requests. `host` is what people call the server; `clock` gives seconds, monotonic.
+    """Watches a gateway's requests. `host` is the server's name for people; `clock` gives seconds, monotonic.
 
-    `departures` has the moment when each request left that is not answered yet. `last_failure` is the last failed
-    attempt in a few words, `attempts` which of how many it was for a request that is given up in an outage, too.
+    `departures` has the departure times of unanswered requests. `last_failure` is the last failed attempt in a few
+    words; `attempts` says which of how many it was, for a request that can be given up in an outage.
     """
 
     host: str
@@ -33,9 +33,9 @@ class WaitingRequests:
     attempts: str = ""
 
     def sentence(self) -> str:
-        """Return what requests wait for, blank where they are sent and answered."""
+        """Return what requests wait for, blank if they are sent and answered."""
         now, breaker = self.clock(), self.limiter.breaker
-        # A server that answers 429, and nothing worse, is at work.
+        # A server that answers 429, and nothing worse, works.
         if breaker.failures and breaker.failing_since is not None and now - breaker.failing_since >= SHOWN_AFTER:
             return self._no_answer(now, breaker.failing_since)
         if (seconds := self.limiter.paused_for) >= 1:

@@ -1,7 +1,7 @@
 """Tables that fit a terminal: no word is broken, and no line ends in blanks.
 
-Rich takes the width that is too much from whichever column is the widest, if need be in the middle of its words. Here
-no column is narrower than its longest word; where that is not possible, the table is a list.
+Rich narrows the widest column, if necessary in the middle of its words. Here no column is narrower than its longest
+word; if that is not possible, the table becomes a list.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ class Fitted:
             yield Segment.line()
 
     def _widths(self, console: Console, options: ConsoleOptions) -> list[int] | None:
-        """Return the width of each column, None where words would have to be broken."""
+        """Return the width of each column, None if words would have to be broken."""
         found = [
             measure_renderables(console, options, [column.header, *column.cells]) for column in self._table.columns
         ]
@@ -43,7 +43,7 @@ class Fitted:
         left = options.max_width - sum(widths) - _BETWEEN * (len(widths) - 1) - 2
         if left < 0:
             return None
-        # The column that needs least gets that first; the others share what is left.
+        # The column that needs least gets its width first; the others share the rest.
         wanting = sorted(range(len(found)), key=lambda place: found[place].span)
         for number, place in enumerate(wanting):
             more = min(found[place].span, left // (len(wanting) - number))

@@ -1,4 +1,4 @@
-"""What a fleet shows: its portals, one a line, while they are at work and when they have ended."""
+"""The tables of a fleet: one line for each portal, during the work and at the end."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ from loader.show.tables import STYLES, command, duration, loaded, moment, plain,
 from loader.text import counted
 
 NARROW = 100
-"""A terminal with fewer columns shows less of each portal."""
+"""On a terminal with fewer columns, less of each portal is shown."""
 
 LONGEST_NAME = 20
 
 MOST_LINES = 30
-"""Portals of the closing table; of more, those that went well are counted."""
+"""Portals in the closing table; if there are more, successful ones are only counted."""
 
 GROUPS = {
     "under way": ("working", "starting", "held", "silent"),
@@ -30,7 +30,7 @@ GROUPS = {
     "to come": ("waiting",),
     "done": ("done",),
 }
-"""What the portals of a fleet are counted as, in the order in which they are shown."""
+"""The groups in which portals are counted, in the order of the screen."""
 
 ENDS = {
     0: "done",
@@ -44,21 +44,21 @@ ENDS = {
     130: "interrupted",
     143: "interrupted",
 }
-"""What the exit code of a portal means, in a few words."""
+"""The meaning of a portal's exit code, in a few words."""
 
 
 INTERRUPTED = (130, 143)
 
 
 def group_of(portal: Portal) -> str:
-    """Return what a portal counts as (`GROUPS`)."""
+    """Return the group of a portal (`GROUPS`)."""
     ended = {**dict.fromkeys((0, 1, 6), "done"), **dict.fromkeys(INTERRUPTED, "interrupted")}
     state = ended.get(portal.exit_code or 0, "stopped") if portal.state == "ended" else portal.state
     return next(name for name, states in GROUPS.items() if state in states)
 
 
 def in_words(portal: Portal, *, with_ago: bool = False) -> str:
-    """Return how a portal stands, as people say it; `with_ago`: also how long ago it ended."""
+    """Return the state of a portal in words; `with_ago`: also how long ago it ended."""
     match portal.state:
         case "waiting":
             return "to come"
@@ -79,7 +79,7 @@ def in_words(portal: Portal, *, with_ago: bool = False) -> str:
 
 
 def portal_line(portal: Portal) -> Text:
-    """Return how a portal stands, in a line."""
+    """Return the state of a portal, in a line."""
     line = Text.assemble(plain(portal.profile, "bold"), ": ")
     line.append_text(plain(in_words(portal, with_ago=True), _STYLES.get(group_of(portal), "")))
     if portal.rows:
@@ -94,7 +94,7 @@ def portal_line(portal: Portal) -> Text:
 
 
 def fleet_line(portals: Iterable[Portal]) -> str:
-    """Return how far a fleet is, in a line."""
+    """Return the progress of a fleet, in a line."""
     portals = list(portals)
     counts = Counter(map(group_of, portals))
     of_all = ", ".join(f"{counts[name]:,} {name}" for name in reversed(GROUPS) if counts[name])
@@ -107,7 +107,7 @@ def fleet_line(portals: Iterable[Portal]) -> str:
 
 
 class FleetTable:
-    """The portals of a fleet for a terminal: those that fit its height, first those under way; the rest is counted."""
+    """The portals of a fleet for a terminal: as many as fit, first those under way; the rest is counted."""
 
     def __init__(self, portals: Iterable[Portal]) -> None:
         self._portals = list(portals)
@@ -130,7 +130,7 @@ class FleetTable:
 
 
 def _lines(portals: Sequence[Portal], width: int) -> Table:
-    """Return a table with one line for each portal; how it stands has what room there is left."""
+    """Return a table with one line for each portal; the state takes the remaining width."""
     lines = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
     heads = (
         ("Profile", "Rows", "Failed") if width < NARROW else ("Profile", "Job", "Rows", "Failed", "Requests/s", "Left")
@@ -182,9 +182,7 @@ def fleet_closing(event: FleetFinished) -> Iterator[RenderableType]:
     yield lines
     if len(portals) > len(shown):
         yield Text(f"{counted(len(portals) - len(shown), 'account')} not shown here; the report has all.")
-    shown_errors = [
-        each for each in portals if each["exit_code"] not in INTERRUPTED
-    ]  # Of the others there is nothing to say.
+    shown_errors = [each for each in portals if each["exit_code"] not in INTERRUPTED]  # The others need no line.
     errors = [f"{each['profile']}: {error}" for each in shown_errors for error in errors_of(each)]
     yield from map(plain, errors[:MOST_LINES])
     rows = summary["rows"]
@@ -208,7 +206,7 @@ COUNT_HEADS = ("Rows", "Loaded", "Not loaded", "Left")
 
 
 def counts_of(portal: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the rows of a portal by what became of them (`COUNT_HEADS`), by its part of the summary."""
+    """Return the counts of a portal's rows (`COUNT_HEADS`), from its part of the summary."""
     rows = Counter[str]()
     for job in portal["jobs"]:
         rows.update(job["rows"])
@@ -217,7 +215,7 @@ def counts_of(portal: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def end_of(portal: Mapping[str, Any]) -> str:
-    """Return how a portal ended, in a few words, by its part of the summary."""
+    """Return how a portal ended, in a few words, from its part of the summary."""
     code = portal["exit_code"]
     return "had no turn" if code is None else ENDS.get(code, f"exit code {code}")
 

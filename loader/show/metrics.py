@@ -16,7 +16,7 @@ from loader.model import STATUSES
 SECONDS_BETWEEN_WRITES = 5.0
 
 READABLE = 0o644
-"""The exporter is another user, and the figures name no record."""
+"""The file's mode: the exporter is another user, and the figures name no record."""
 
 _NAME = "association_loader"
 _BEGINNING = f"# HELP {_NAME}_".encode()
@@ -56,7 +56,7 @@ class _Sample(NamedTuple):
 
 
 class MetricsFile:
-    """Writes the figures every few seconds and at the end, whole or not at all; `job` is the file's own name.
+    """Writes the figures every few seconds and at the end, in one step; `job` is the file's own name.
 
     The times of the last successes are carried over from the file that is there.
     """
@@ -101,7 +101,7 @@ class MetricsFile:
         self._write([_Sample(name, {}, value) for name, value in ended.items()])
 
     def close(self) -> None:
-        """Leave the file as it is."""
+        """Do nothing: the file stays."""
 
     def _write_now_and_then(self) -> None:
         if self._clock() - self._written >= SECONDS_BETWEEN_WRITES:
@@ -172,14 +172,14 @@ def _escaped(text: str) -> str:
 
 
 def _is_metrics_file(path: Path) -> bool:
-    """Return True when a file may be written over: it is not there, empty, or one of ours."""
+    """Return True if a file may be replaced: it is not there, empty, or one of ours."""
     with suppress(FileNotFoundError), path.open("rb") as file:
         return file.read(len(_BEGINNING)) in (b"", _BEGINNING)
     return True
 
 
 def _last_success(path: Path) -> dict[str, float]:
-    """Return the times of the last successes that a file has: by profiles, under a blank one that of the whole run."""
+    """Return the times of the last successes in a file, by profile; a blank one is for the whole run."""
     with suppress(OSError, UnicodeDecodeError):
         return {profile: float(moment) for profile, moment in _LAST_SUCCESS.findall(path.read_text("utf-8"))}
     return {}

@@ -1,6 +1,6 @@
-"""How a run went over time: a bounded series of figures that the journal keeps, for the report's plots.
+"""The figures of a run over time: a bounded series that the journal keeps, for the report's plots.
 
-Time is seconds of sending, over all the commands of the run, without the time between commands. A run begins with
+Time is counted in seconds of sending, over all commands of the run, without the time between them. A run begins with
 buckets of a second; when there are too many, pairs of buckets are merged. A latency is counted in one of a few classes,
 so that the median of merged buckets is still known.
 """
@@ -16,7 +16,7 @@ MOST_BUCKETS = 480
 _SHORTEST = 0.001
 _CLASSES_PER_DOUBLING = 4
 _LAST_CLASS = 80
-"""Seventeen minutes: longer than any request may take."""
+"""The last latency class: seventeen minutes, longer than any request may take."""
 
 
 @dataclass(slots=True)

@@ -24,9 +24,9 @@ from loader.text import counted, in_words
 MOST_MERGED = 20
 MOST_HEADERS = 30
 MOST_KINDS = 50
-"""The most lines of a table in a plan; with thousands of labels, the others are in the results."""
+"""The most lines of a table in a plan; the others are in the results."""
 MOST_CELLS = 3
-"""The different cells that are shown of one reason."""
+"""How many different cells are shown for one reason."""
 MOST_OF_VALUE = 40
 
 KIND_HEAD: tuple[str, ...] = ("Rows", "From", "To", "Association type", "Label")
@@ -39,13 +39,13 @@ REACTIONS = (
     "domain. Switch off in HubSpot what must not happen before you load."
 )
 MANY_STALE = 10
-"""Requests more, for batches that are refused."""
+"""From this many additional requests for refused batches on, they are mentioned."""
 
 
 def plan_table(event: Planned, *, in_full: bool = True) -> Iterator[RenderableType]:
-    """Yield how each input was read, what its rows say, where they go, and how many will be sent.
+    """Yield how each input was read, its kinds of rows, the HubSpot account, and how many rows will be sent.
 
-    A plan shows `in_full` why rows are rejected; a load shows it in a line, and in full at its end.
+    `in_full`: why rows are rejected is shown in full, as for a plan; a load shows one line, and the rest at its end.
     """
     yield from _inputs(event.inputs)
     yield _kinds(event)
@@ -132,7 +132,7 @@ def _inputs(inputs: Mapping[str, Understood]) -> Iterator[Text]:
 
 
 def first_of(headers: Sequence[str]) -> str:
-    """Return headers, or other names, as a list that ends after the first of them."""
+    """Return the first of some names, such as headers, as a list."""
     more = f", and {len(headers) - MOST_HEADERS:,} more" if len(headers) > MOST_HEADERS else ""
     return ", ".join(headers[:MOST_HEADERS]) + more
 
@@ -161,7 +161,7 @@ def kind_cells(kinds: Sequence[Kind]) -> Iterator[tuple[Text, ...]]:
 
 
 def new_label(new: NewLabel) -> Text:
-    """Return what is to be known of a label before it is made."""
+    """Return the facts about a label before it is made."""
     near = f"; there is {' and '.join(map(repr, new.near))}" if new.near else ""
     return plain(
         f"To be created: the label {new.label!r} from {new.direction}, for {counted(new.rows, 'row')}{near}.", "yellow"
@@ -190,7 +190,7 @@ def removes(event: Planned) -> bool:
 
 
 def looked_up(what: LookedUp) -> Text:
-    """Return what came of looking up the values of a property."""
+    """Return the result of looking up the values of a property."""
     values = counted(what.values, f"{what.id_property} value")
     if what.found is None:
         return plain(f"No token is set (HUBSPOT_ACCESS_TOKEN), so {values} of {what.object_type} were not looked up.")
@@ -248,7 +248,7 @@ def mirror_cells(mirror: MirrorPlanned) -> Iterator[tuple[Text, ...]]:
 
 
 def mirror_lines(event: Planned, mirror: MirrorPlanned) -> Iterator[Text]:
-    """Yield what a mirror takes off in all and what that costs, and what keeps it from that."""
+    """Yield how much a mirror takes off in all, what that costs, and what prevents it."""
     requests, day = mirror.requests, event.daily_quota
     share = _share(requests / day if day else None, " of the day")
     yield Text(
@@ -274,7 +274,7 @@ def _merged(merged: Sequence[MergedRecord]) -> str:
 
 
 def in_hubspot(event: Planned) -> Iterator[Text]:
-    """Yield how many pairs are there already, as far as that was looked up."""
+    """Yield how many pairs are in HubSpot already, as far as that was looked up."""
     found = event.so_far
     if found is None or not found.pairs:
         return

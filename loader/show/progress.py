@@ -1,4 +1,4 @@
-"""How far a run is: a bar and figures for a terminal of any width, and the same as a line for a log."""
+"""The progress of a run: a bar and figures for a terminal of any width, and the same as a line for a log."""
 
 import math
 from collections.abc import Iterator
@@ -44,14 +44,14 @@ def progress_block(event: ProgressEvent | Exporting) -> Group:
     bar.add_column(no_wrap=True)
     head = ", ".join([_of_all(event), _share(event), *_left(event)])
     total, done = _scope(event), event.total - event.pending
-    # What is well is not red, as rich would have it.
+    # Rich's own bar would be red, like an error.
     bar.add_row(ProgressBar(max(1, total), done, complete_style="cyan", finished_style="green"), head)
     waiting = [plain(event.waiting, "yellow")] if event.waiting else []
     return Group(bar, _Packed(list(_figures(event))), *waiting)
 
 
 def _exporting(event: Exporting) -> str:
-    """Return how far an export is; how many records there are is not known unless they are named."""
+    """Return the progress of an export; the number of records is known only if they are named."""
     of_all = f"/{event.total:,}" if event.total is not None else ""
     pace = f"{counted(event.requests, 'request')}, {event.achieved:.1f}/s (limit {event.rate.per_second:g})"
     line = f"{event.records:,}{of_all} read | {event.lines:,} lines | {pace}"
@@ -68,7 +68,7 @@ def _share(event: ProgressEvent) -> str:
 
 
 def _scope(event: ProgressEvent) -> int:
-    """Return how many rows this command goes as far as."""
+    """Return how many rows this command will finish."""
     return event.total - (event.beyond if isinstance(event, Progress) else 0)
 
 
@@ -117,7 +117,7 @@ def _undone(event: Undoing) -> Iterator[_Figure]:
 
 
 class _Packed:
-    """Figures, as many to a line as fit: none is broken in its middle, as text would be."""
+    """Figures, as many in a line as fit, without a line break within one."""
 
     def __init__(self, figures: list[_Figure]) -> None:
         self._figures = figures

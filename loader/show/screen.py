@@ -1,4 +1,4 @@
-"""What a person sees: how the input was understood, how far the run is, how it ended and what to do next."""
+"""The screen: how the input was understood, the progress, how the run ended and what to do next."""
 
 import math
 import os
@@ -70,7 +70,7 @@ _BLOCKS: Mapping[type, Callable[[Any], Iterable[RenderableType]]] = {
     Exported: exported_table,
     FleetFinished: fleet_closing,
 }
-"""What is shown once of such an event, while the command is at work."""
+"""By event, what is shown once while the command runs."""
 
 _SHOWN: Mapping[type, Callable[[Any], Iterable[RenderableType]]] = {
     Check: checked,
@@ -81,14 +81,14 @@ _SHOWN: Mapping[type, Callable[[Any], Iterable[RenderableType]]] = {
     CreatedLabel: label_created,
     Explained: explained_table,
 }
-"""What a command has on standard output of such an event; others are shown together."""
+"""By event, what is printed on standard output; other events are shown together."""
 
 
 class _Console(Console):
-    """A console whose reader may go away (`| head`): the caller handles that; rich would end the process."""
+    """A console whose reader may close the pipe (`| head`): the caller handles that; rich would end the process."""
 
     def show(self, parts: Iterable[RenderableType]) -> None:
-        """Print parts. Rich does not wrap a command: its line breaks would be copied, those of a terminal are not."""
+        """Print parts. Rich does not wrap commands: its line breaks would be copied with them, a terminal's are not."""
         for part in parts:
             if isinstance(part, Table) and not part.row_count:
                 continue
@@ -150,22 +150,22 @@ class Screen:
 
     def _wait(self, event: Waiting) -> None:
         if not self._has_waited or (event.trouble and not self._is_in_trouble):
-            self._last = -math.inf  # In a pipe, too, its beginning is shown at once.
+            self._last = -math.inf  # Even in a pipe, the beginning is shown at once.
         self._has_waited, self._is_in_trouble = True, event.trouble
         self._status(plain(event.message, "yellow" if event.trouble else ""))
 
     def _portal(self, event: Portal) -> None:
         self._portals[event.profile] = event
-        if event.state != "waiting":  # So they all are at first: a count is right once all are known.
+        if event.state != "waiting":  # At first all portals have this state: a count is right once all are known.
             self._status(plain(fleet_line(self._portals.values())), FleetTable(self._portals.values()))
 
     def _note(self, event: Note) -> None:
-        if event.message != self._noted:  # The same once more says nothing new.
+        if event.message != self._noted:  # Do not repeat the same line.
             self._console.print(plain(event.message))
         self._noted = event.message
 
     def _status(self, line: Text, block: RenderableType | None = None) -> None:
-        """Show the progress: `block` on a terminal that can be written over, elsewhere a line now and then."""
+        """Show the progress: `block` on a terminal that can be overwritten, elsewhere a line now and then."""
         if self._console.is_terminal and not self._console.is_dumb_terminal:
             if self._live is None:
                 self._live = Live(console=self._console, refresh_per_second=4, transient=True)
@@ -182,7 +182,7 @@ class Screen:
 
 
 def show(events: Sequence[Event]) -> None:
-    """Write what a command was to show to standard output."""
+    """Print the output of a command to standard output."""
     console = _Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     if states := [event for event in events if isinstance(event, Status)]:
         console.show(status_lines(states, folder=os.getcwd()))  # noqa: PTH109 - a text is wanted

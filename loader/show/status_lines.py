@@ -1,4 +1,4 @@
-"""What `status` shows: one run in full, or many, each with its counts and the command that comes next."""
+"""The output of `status`: one run in full, or many, each with its counts and the next command."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def status_lines(found: Sequence[Status], *, folder: str) -> Iterator[RenderableType]:
-    """Yield what `status` shows; commands are those to type in the current folder."""
+    """Yield the output of `status`; commands are for the current folder."""
     if len(found) == 1:
         yield from _in_full(found[0])
     else:
@@ -92,6 +92,6 @@ def _exported(counts: Mapping[str, int]) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Return how long ago something was, as people say it: `12 s ago`, `3 h ago`."""
+    """Return how long ago something was, in words: `12 s ago`, `3 h ago`."""
     unit, size = next((each for each in _UNITS if seconds >= 2 * each[1]), _UNITS[-1])
     return f"{max(0, int(seconds // size))} {unit} ago"

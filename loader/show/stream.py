@@ -38,7 +38,7 @@ ENDINGS: Mapping[type, tuple[str, ...]] = {
     Exported: ("stopped",),
     FleetFinished: ("stopped", "results", "report"),
 }
-"""The events that are the summary itself, which is the last object, and what of them stands beside it."""
+"""The events that become the summary, the last object, and the names of their other fields in it."""
 
 
 def as_object(event: Event) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _names(value: Any) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with every dataclass and named tuple in it as an object with its names."""
+    """Return a value with every dataclass and named tuple in it as a mapping."""
     if is_dataclass(value):
         return {name: _plain(getattr(value, name)) for name in _names(value)}
     if isinstance(value, Mapping):
@@ -71,10 +71,10 @@ class Throttle:
         self._last: dict[object, datetime] = {}
 
     def passes(self, event: Event, now: datetime) -> bool:
-        """Return True when this event is to be written."""
+        """Return True if this event is to be written."""
         if not isinstance(event, Progress | Reading | Waiting | LookingUp | Verifying | Undoing | Exporting | Portal):
             return True
-        # Each portal of a fleet, and each state that it gets into, is a progress of its own.
+        # Each portal of a fleet, and each of its states, counts separately.
         what = (event.profile, event.state) if isinstance(event, Portal) else type(event)
         last = self._last.get(what)
         if last is not None and (now - last).total_seconds() < self._seconds:
@@ -84,7 +84,7 @@ class Throttle:
 
 
 class JsonStream:
-    """One JSON object a line for each event; the last one is the summary, whatever is noted after it."""
+    """One JSON object a line for each event; the last one is the summary: later notes are left out."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -94,7 +94,7 @@ class JsonStream:
     def __call__(self, event: Event) -> None:
         if not self._is_summed_up and self._throttle.passes(event, datetime.now(UTC)):
             self._is_summed_up = isinstance(event, Finished | Verified | Undone | Exported | FleetFinished)
-            # Plain ASCII: whatever encoding standard output has, and whatever a file's name holds, it can be written.
+            # Plain ASCII, which can be written in any encoding of standard output, whatever a file's name has.
             self._file.write(json.dumps(as_object(event)) + "\n")
             self._file.flush()
 

@@ -1,4 +1,4 @@
-"""The tables a person reads when a command has ended: counts, reasons, files, and what to do next."""
+"""The tables at the end of a command: counts, reasons, files, and what to do next."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ from loader.events import (
 from loader.text import counted, visible
 
 MOST_ENTRIES = 2
-"""Several meanings of one code: it may be given to rows that were sent and to others."""
+"""One code may have several meanings: for rows that were sent, and for others."""
 
 
 STYLES = {
@@ -42,7 +42,7 @@ STYLES = {
 
 
 def duration(seconds: float | None) -> str:
-    """Return seconds as people say them: `1:05:09`, `0:12`; a question mark where it is not known."""
+    """Return seconds as a time: `1:05:09`, `0:12`; a question mark if it is not known."""
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
@@ -51,12 +51,12 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(text: str | None) -> str:
-    """Return a moment (ISO 8601, UTC) as people read it; blank for None."""
+    """Return a moment (ISO 8601, UTC) for people; blank for None."""
     return f"{text[:10]} {text[11:19]} UTC" if text else ""
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Return a value as a terminal may show it: control characters, which a file name or a label may hold, escaped."""
+    """Return a value for a terminal: control characters, which a file name or a label may have, are escaped."""
     return Text(visible(str(text)), style)
 
 
@@ -68,7 +68,7 @@ def command(words: str) -> Text:
 
 
 def table(*headers: str, right: Collection[str] = ("Rows",)) -> Table:
-    """Return an empty table in the style of all tables; the columns named in `right` hold numbers."""
+    """Return an empty table in the common style; the columns in `right` have numbers."""
     form = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for header in headers:
         form.add_column(header, justify="right" if header in right else "left", overflow="fold")
@@ -108,7 +108,7 @@ def labels_listed(event: Labels) -> Iterator[RenderableType]:
 
 
 def checked(event: Check) -> Iterator[RenderableType]:
-    """Yield one line for what `doctor` looked at."""
+    """Yield the line of one finding of `doctor`."""
     advice = f". To do: {event.advice}" if event.advice else ""
     styles = {"ok": "green", "warning": "yellow", "bad": "bold red"}
     line = plain(f"{event.state:<8} {event.name}: {event.finding.rstrip('.')}{advice}")
@@ -134,7 +134,7 @@ def label_created(event: CreatedLabel) -> Iterator[RenderableType]:
 
 
 def _types_table(event: Labels | CreatedLabel) -> Table:
-    """Return the association types of two object types, each as a load takes it."""
+    """Return the association types of two object types, each in the words of a load."""
     lines = table("From", "To", "Category", "Type id", "Label")
     for listed in event.types:
         lines.add_row(
@@ -166,7 +166,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
     retried = f", {requests['retried']:,} retried" if requests["retried"] else ""
     limited = f", {requests['rate_limited']:,} answered with 429 (too many)" if requests["rate_limited"] else ""
     limit, achieved = summary["rate"]["limit"], summary["rate"]["achieved_per_second"]
-    # What was sent in less time than the limit counts in cannot be compared with it.
+    # A run shorter than the limit's window cannot be compared with it.
     is_long = achieved and requests["sent"] / achieved >= float(limit.partition("/")[2])
     yield Text(
         f"{counted(summary['pairs'], 'pair')}, {counted(requests['sent'], 'request')}{retried}{limited} in "
@@ -188,7 +188,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
 
 
 def loaded(rows: Mapping[str, int]) -> str:
-    """Return what became of the rows of a load of which every row has a result: `12 loaded, 3 not loaded`."""
+    """Return the outcome of a load in which every row has a result: `12 loaded, 3 not loaded`."""
     done, before = ("removed", "not there before") if "removed" in rows else ("loaded", "in HubSpot already")
     changed = sum(rows.get(status, 0) for status in ("created", "replaced", "removed"))
     words = [f"{changed:,} {done}"]
@@ -208,7 +208,7 @@ def _removals(removals: Mapping[str, int]) -> Text:
 
 
 def _nothing(summary: Mapping[str, Any]) -> str:
-    """Return why nothing was to be done, blank where something was."""
+    """Return why there was nothing to do, blank if there was something."""
     rows, removals = summary["rows"], summary.get("removals") or {}
     if removals.get("removed") or removals.get("failed"):
         return ""
@@ -233,7 +233,7 @@ _MARKED = {
 
 
 def verified_table(event: Verified) -> Iterator[RenderableType]:
-    """Yield how many rows are there as they should be, and how many are not."""
+    """Yield how many rows are in HubSpot as they should be, and how many are not."""
     summary: Mapping[str, Any] = event.summary
     rows, rejected = dict(summary["rows"]), summary["rejected"]
     rows["unreadable"] -= rejected
@@ -289,7 +289,7 @@ _ONE = "primary record (or parent company)"
 
 
 def removal_lines(event: RemovalPlanned) -> Iterator[Text]:
-    """Yield what is about to be taken off, and what is not."""
+    """Yield what will be taken off, and what will not."""
     where = f" of HubSpot account {event.portal_id}" if event.portal_id else ""
     yield Text(
         f"{counted(event.pairs, 'association')}{where} will change: {event.whole:,} removed as a whole, "
@@ -342,7 +342,7 @@ _WRONG = ("unread", "rejected")
 
 
 def undo_table(event: UndoPlanned) -> Iterator[RenderableType]:
-    """Yield what is about to be removed, by association type."""
+    """Yield what will be removed, by association type."""
     began = event.started_at[:16].replace("T", " ")
     only_back = bool(event.groups) and not any(group.whole or group.types for group in event.groups)
     did = "took off" if only_back else "added"

@@ -11,7 +11,7 @@ from loader.show.report.page import COLOURS, bar, filled
 from loader.text import counted
 
 WORST_FIRST = ("red", "amber", "grey", "green")
-"""The order of the portals, by their colours: what is to be looked at comes first."""
+"""The order of the portals, by their colours: problems come first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRows:
-    """The rows of all portals that failed or were rejected for one reason, and of which portals, the most first."""
+    """The rows of all portals that failed or were rejected for one reason, and the portals, largest number first."""
 
     code: str
     reason: Reason

@@ -1,4 +1,4 @@
-"""How the run went over time, as plots and in figures."""
+"""The figures of a run over time, as plots and as a table."""
 
 from collections.abc import Iterator, Sequence
 
@@ -99,7 +99,7 @@ def _milliseconds(bucket: Bucket, share: float) -> float | None:
 
 
 def lines(pace: Pace) -> Iterator[tuple[str, ...]]:
-    """Yield the lines of a table under LINE_HEAD, each of as many intervals as make it one that can be read."""
+    """Yield the lines of a table under LINE_HEAD; each joins several intervals, so that there are not too many."""
     intervals = _intervals(pace)
     together = -(-len(intervals) // MOST_LINES) or 1
     for start in range(0, len(intervals), together):

@@ -1,7 +1,7 @@
-"""The report as one page of HTML: run.html filled with the figures of a run, and how a page is filled and written.
+"""The report as one page of HTML: run.html is filled with the figures of a run; common parts of all pages.
 
-Everything that comes from a file, an answer or a command is escaped by jinja2; the page's own policy forbids scripts
-and connections, whatever might get through.
+Everything from a file, an answer or a command is escaped by jinja2; besides, the page's own policy forbids scripts and
+connections.
 """
 
 import base64
@@ -27,7 +27,7 @@ from loader.show.tables import duration, moment
 from loader.text import counted, visible
 
 MARK = "<!doctype html>\n<!-- association-loader report -->\n"
-"""The first bytes of every report, by which a file is known to be one."""
+"""The first bytes of every report, by which it is recognised."""
 
 COLOURS = {
     "created": "green",
@@ -52,7 +52,7 @@ EXIT_CODES = {
 def page(journal: Journal, status: Status, *, shown: Callable[[str], str], version: str, written_at: str) -> str:
     """Return the whole page; a journal of a million rows takes seconds.
 
-    `shown` gives the names of object types for people, `version` says who wrote the page, `written_at` when (UTC).
+    `shown` gives the names of object types for people, `version` is that of the loader, `written_at` is UTC.
     """
     facts = journal.facts
     counts = journal.counts()
@@ -87,7 +87,7 @@ def page(journal: Journal, status: Status, *, shown: Callable[[str], str], versi
 
 
 def filled(template: str, **values: object) -> str:
-    """Return a whole page: a template of this folder, filled with values (those of frame.html, too)."""
+    """Return a whole page: a template of this folder, filled with values (including those of frame.html)."""
     style = files(__package__).joinpath("style.css").read_text("utf-8")
     fingerprint = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return MARK + _environment().get_template(template).render(style=style, fingerprint=fingerprint, **values)
@@ -95,7 +95,7 @@ def filled(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> jinja2.Environment:
-    """Return what reads the templates; it compiles each of them once."""
+    """Return the environment of the templates, which are compiled once."""
     environment = jinja2.Environment(
         autoescape=True,
         finalize=_printable,
@@ -109,14 +109,14 @@ def _environment() -> jinja2.Environment:
 
 
 def _printable(value: object) -> object:
-    """Return what is put into the page with its control characters made visible; nothing for None."""
+    """Return a value for the page with its control characters made visible; nothing for None."""
     if value is None:
         return ""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def format_number(value: float, how: str = ",") -> str:
-    """Return a number as Python formats it, with commas between thousands unless it is said otherwise."""
+    """Return a formatted number, by default with commas between thousands."""
     return format(value, how)
 
 
@@ -124,7 +124,7 @@ _CODE = re.compile(r"(`[^`]+`|--[a-z-]+)", re.ASCII)
 
 
 def sentence(words: str) -> Markup:
-    """Return a sentence of ours in which commands and options are set as code."""
+    """Return a sentence with its commands and options as code."""
     pieces = _CODE.split(visible(words))
     return Markup().join(
         Markup("<code>{}</code>").format(piece.strip("`")) if place % 2 else escape(piece)
@@ -134,7 +134,7 @@ def sentence(words: str) -> Markup:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A part of the bar on top: where it begins and how wide it is, in thousandths of the whole."""
+    """A part of the bar on top: its start and width, in thousandths of the whole."""
 
     name: str
     colour: str
@@ -144,7 +144,7 @@ class Part:
 
 
 def bar(rows: dict[str, int]) -> Iterator[Part]:
-    """Yield the parts of the bar that shows what became of the rows; even the smallest is wide enough to be seen."""
+    """Yield the parts of the bar of row counts; even the smallest part is wide enough to be seen."""
     counted = [name for name in rows if name in COLOURS]
     whole = sum(rows[name] for name in counted) or 1
     at = 0.0
@@ -156,7 +156,7 @@ def bar(rows: dict[str, int]) -> Iterator[Part]:
 
 
 def check_report(path: Path, option: str = "--output") -> None:
-    """Raise UsageError for a path that cannot become a report: a link, a folder, a file that is no report.
+    """Raise UsageError for a path that cannot become a report: a link, a folder, a file that is not a report.
 
     `option` is the one that names the path.
     """
@@ -178,7 +178,7 @@ def check_report(path: Path, option: str = "--output") -> None:
 
 
 def write_report(path: Path, page: str) -> None:
-    """Write the page: private, whole or not at all."""
+    """Write the page: private, and in one step."""
     remove_left_behind([path])
     with replacing(path) as beside:
         beside.write(page.encode())

@@ -1,4 +1,4 @@
-"""A plan as one page of HTML, for the person who must agree to it: plan.html filled with what was planned."""
+"""A plan as one page of HTML, for the person who must approve it: plan.html filled with the plan."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ NOTHING_REMOVED = (
 MOST_OF_VALUE = 200
 
 MUCH_OF_THE_DAY = 0.2
-"""A share of the day's quota that other apps of the account may miss."""
+"""From this share of the day's quota on, other apps of the account may not have enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class Tile:
 def plan_page(event: Planned, notes: Sequence[str], *, version: str, written_at: str) -> str:
     """Return the whole page of a plan; `notes` are the sentences that were shown while it was made.
 
-    `version` says who wrote the page, `written_at` when (UTC).
+    `version` is that of the loader, `written_at` is UTC.
     """
     names = [PurePath(name).name if name != "-" else "standard input" for name in event.inputs]
     return filled(
@@ -97,7 +97,7 @@ def _account(event: Planned) -> str:
 
 
 def _tiles(event: Planned) -> Iterator[Tile]:
-    """Yield what would become of everything, in a few figures."""
+    """Yield a few figures of what would happen."""
     if event.mirror is not None:
         types = event.mirror.types
         yield Tile(name="to be added", count=sum(each.added for each in types), colour="green")
@@ -150,7 +150,7 @@ def _decisions(event: Planned) -> Iterator[str]:
 
 
 def _removal(event: Planned) -> str | None:
-    """Return the question of how much is taken off; None where nothing is."""
+    """Return the question about how much is taken off; None if nothing is."""
     if removes(event):
         if event.removal is None:
             return "How much would be removed is not known. Have it looked up before you agree."
@@ -190,7 +190,7 @@ def _changes(event: Planned) -> Mapping[str, object]:
 
 
 def _cells(rejects: RejectedFor, *, one_input: bool) -> Iterator[tuple[str, ...]]:
-    """Yield the lines of a table of the first rows that are rejected for a reason; equal cells share one."""
+    """Yield the table of the first rows that are rejected for a reason; rows with equal cells share a line."""
     rows: dict[tuple[str, str, str], list[int]] = {}
     for each in rejects.first:
         rows.setdefault((each.input, each.column, each.value), []).append(each.row)

@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 420.0, 200.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, WIDTH - 10, 14.0, HEIGHT - 26
 
 OFF_THE_SCALE = 2.5
-"""A limit more than this many times the highest value is not drawn but named: all other values would look like zero."""
+"""A limit above this many times the highest value is named, not drawn: otherwise all values would look like zero."""
 
 _UNITS = ((86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -56,7 +56,7 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A plot to be drawn; one without `paths` has nothing to draw, and `described` says why.
+    """A plot; without `paths` it has nothing to draw, and `described` says why.
 
     `name` is its id in the page, `described` says in a sentence what it shows. `levels` and `times` are the labels of
     the axes with their coordinates, `paths` the shapes as SVG writes them and `legend` the series, each with its
@@ -121,7 +121,7 @@ def _line(each: Series, axis: Axis, highest: float) -> Iterator[str]:
             pen_up = True
             continue
         x, y = axis.x((place + 0.5) * axis.seconds), _y(value, highest)
-        # A point by itself is seen as a dot: lines have round ends.
+        # A single point is seen as a dot, because lines have round ends.
         yield f"M{x:.1f} {y:.1f}h0" if pen_up else f"L{x:.1f} {y:.1f}"
         pen_up = False
 
