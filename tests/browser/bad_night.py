@@ -63,7 +63,7 @@ def bad_night(
     wrong: Sequence[Row] = WRONG,
     missing: Sequence[int] = (12,),
 ) -> Path:
-    """Load so many rows, and some wrong ones, into a sandbox that has a bad night; return the path of the report."""
+    """Load `rows` rows, and some wrong ones, into a sandbox that has a bad night; return the path of the report."""
     pairs = [(CONTACT + 61 * number, COMPANY + 7 * number) for number in range(rows)]
     struck = [{**fault, "pair": list(map(str, pair))} for fault, pair in zip(refused, pairs[20::9], strict=False)]
     with (folder / "contacts_companies.csv").open("w", newline="", encoding="utf-8") as file:

@@ -145,12 +145,12 @@ class Browser:
         return self
 
     async def _port(self) -> int:
-        told = Path(self._profile) / "DevToolsActivePort"
+        port_file = Path(self._profile) / "DevToolsActivePort"
         async with asyncio.timeout(SECONDS_TO_START):
             while True:
                 assert self._process.returncode is None, f"{self._program} ended by itself"
                 with suppress(FileNotFoundError, IndexError, ValueError):
-                    return int(told.read_text().splitlines()[0])
+                    return int(port_file.read_text().splitlines()[0])
                 await asyncio.sleep(0.05)
 
     @asynccontextmanager

@@ -110,9 +110,9 @@ def cluster(folder: Path, found: Sequence[Account], *, workers: int, threads: in
             if number == 1:
                 while not facts.exists() or not facts.read_text():
                     time.sleep(0.1)
-                told = json.loads(facts.read_text())
+                scheduler = json.loads(facts.read_text())
                 place = ["--no-nanny", "--nthreads", str(threads), "--local-directory", str(folder / "dask")]
-                commands += [["worker", told["address"], *place, *common]] * workers
+                commands += [["worker", scheduler["address"], *place, *common]] * workers
             log = held.enter_context((folder / f"dask{number}.log").open("w"))
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *commands[number]],
@@ -123,7 +123,7 @@ def cluster(folder: Path, found: Sequence[Account], *, workers: int, threads: in
             )
             held.callback(process.wait)
             held.callback(process.terminate)
-        yield told["address"], f"http://127.0.0.1:{told['services']['dashboard']}"
+        yield scheduler["address"], f"http://127.0.0.1:{scheduler['services']['dashboard']}"
 
 
 def fleet_command(*words: str) -> list[str]:

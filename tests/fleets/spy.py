@@ -1,4 +1,4 @@
-"""`python -m tests.fleets.spy SCHEDULER DASHBOARD FOLDER PAGES`: write down what a scheduler tells whoever reaches it.
+"""`python -m tests.fleets.spy SCHEDULER DASHBOARD FOLDER PAGES`: write down what a scheduler tells anyone.
 
 Its state and that of its workers, logs, events and call stacks, and the pages of its dashboard that links lead to: at
 most that many, as there are hundreds where Bokeh is installed.
@@ -21,7 +21,7 @@ def main(scheduler: str, dashboard: str, folder: Path, most: int) -> None:
     """Write one file for each of them."""
     with Client(scheduler) as client:
         client.dump_cluster_state(str(folder / "state"), format="yaml")
-        told = {
+        state = {
             "scheduler": client.scheduler_info(n_workers=-1),
             "logs": [client.get_scheduler_logs(), client.get_worker_logs(), client.get_worker_logs(nanny=True)],
             "events": client.get_events(),
@@ -29,7 +29,7 @@ def main(scheduler: str, dashboard: str, folder: Path, most: int) -> None:
             "call stacks": client.call_stack(),
             "profile": client.profile(),
         }
-        (folder / "told").write_text(repr(told))
+        (folder / "facts").write_text(repr(state))
     pages = crawled(dashboard, most)
     for number, (path, content) in enumerate(pages.items()):
         (folder / f"page{number}").write_bytes(path.encode() + b"\n" + content)

@@ -47,8 +47,8 @@ INSTALLERS = ROOT / ".venv" / "installers"
 def test_two_hundred_accounts_take_as_long_as_the_slowest(tmp_path: Path, workers: int) -> None:
     """Every row is right, no account's window is exceeded, and no token is seen anywhere but on the workers."""
     found = accounts(ACCOUNTS, rate=RATE, batch=BATCH)
-    told = tmp_path / "told"
-    told.mkdir()
+    spied = tmp_path / "spied"
+    spied.mkdir()
     with ServerThread(sandbox_of(found)) as many, ExitStack() as held:
         write_fleet(tmp_path, many.url, found, rows=ROWS)
         words = fleet_command("run", "FLEET.toml", "--portals-at-once", str(AT_ONCE), "--quiet")
@@ -66,7 +66,7 @@ def test_two_hundred_accounts_take_as_long_as_the_slowest(tmp_path: Path, worker
                 while not pieces.count:
                     assert command.poll() is None, command.communicate()
                     time.sleep(0.1)
-                spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(told), "10000"]
+                spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(spied), "10000"]
                 print("dashboard:", subprocess.run(spy, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout)
             _, said = command.communicate()
         seconds = time.monotonic() - began
@@ -78,7 +78,7 @@ def test_two_hundred_accounts_take_as_long_as_the_slowest(tmp_path: Path, worker
     used = os.times()
     print(f"CPU of all processes but HubSpot's: {used.children_user + used.children_system:.0f} s")
     print(f"{pieces.count} pieces; the first account was done at {min(ended)}, the last at {max(ended)}")
-    seen = b"".join(each.read_bytes() for each in [*told.iterdir(), *tmp_path.glob("*.log")]) + said.encode()
+    seen = b"".join(each.read_bytes() for each in [*spied.iterdir(), *tmp_path.glob("*.log")]) + said.encode()
     assert not workers or b"_task-" in seen
     assert b"account003" in pieces.kept
     assert canaries_in(seen + bytes(pieces.kept), found) == []

@@ -1,20 +1,9 @@
 """kill -9 at any moment: nothing lost, nothing that is in the journal sent again."""
 
-import os
-import random
-
 from tests.faults.conftest import MakeWorld
-from tests.faults.kills import MOST_SECONDS, WORKERS, kill_at_random
-
-KILLS = 200
+from tests.slow.faults.test_kills import kills_lose_nothing
 
 
 def test_two_hundred_kills_at_random_lose_and_repeat_nothing(make_world: MakeWorld) -> None:
-    """Item 47: 0 lost, 0 journaled successes sent again; repeated is at most what was in flight or just answered."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    print(f"\nSEED={seed}")
-    figures = kill_at_random(make_world, random.Random(seed), KILLS)
-    print(figures)
-    assert (figures.lost, figures.again) == (0, 0)
-    assert figures.most_under_way <= WORKERS
-    assert figures.oldest < MOST_SECONDS
+    """As in the slow tests, for longer."""
+    kills_lose_nothing(make_world, 200)

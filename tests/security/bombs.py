@@ -52,7 +52,7 @@ def laughing() -> bytes:
 
 
 def repeated(count: int) -> bytes:
-    """A column that says the same so many times, in no space at all."""
+    """A column with the same text `count` times, which is packed into almost nothing."""
     table = pa.table({"object_id": pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int8()), ["1" * 900])})
     stream = io.BytesIO()
     pq.write_table(table.append_column("to_object_id", table["object_id"]), stream, compression="zstd")

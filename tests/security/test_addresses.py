@@ -90,66 +90,28 @@ def test_a_file_full_of_such_ids_sends_none_of_them(make_world: MakeWorld) -> No
 
 # --- 6: the base URL
 
+AFTER_HUBSPOTS_HOST = [
+    ".evil.example", "@evil.example", ":443@evil.example", "?x=1", "#x", "/path", "/..", "\\@evil.example",
+    "\\evil.example", "%2eevil.example", ":port", ":99999", ":", "\nevil.example", "\r\nX-Evil: 1", " ",
+]  # fmt: skip
+OTHER_HOSTS = [
+    "evil-hubapi.com", "hubapi.com.evil.example", "evilhubapi.com", "hubapi.com", "user:s3cret@api.hubapi.com",
+    "api.hubapi.c\u043em", "api\u3002hubapi\u3002com", "[::ffff:93.184.216.34]", "evil.example", "",
+]  # fmt: skip
+NOT_THIS_MACHINE = [
+    "api.hubapi.com", "0.0.0.0", "[::]", "127.0.0.1.evil.example", "localhost.evil.example", "127.1", "2130706433",
+    "0x7f.0.0.1", "0177.0.0.1", "10.0.0.1", "192.168.0.1", "169.254.169.254", "[fe80::1%25eth0]", "[::1",
+]  # fmt: skip
 REFUSED = [
-    "http://api.hubapi.com",
-    "https://api.hubapi.com.evil.example",
-    "https://evil-hubapi.com",
-    "https://hubapi.com.evil.example",
-    "https://evilhubapi.com",
-    "https://hubapi.com",
-    "https://api.hubapi.com@evil.example",
-    "https://user:s3cret@api.hubapi.com",
-    "https://api.hubapi.com:443@evil.example",
-    "https://api.hubapi.com?x=1",
-    "https://api.hubapi.com#x",
-    "https://api.hubapi.com/path",
-    "https://api.hubapi.com/..",
-    "https://api.hubapi.com\\@evil.example",
-    "https://api.hubapi.com\\evil.example",
-    "https://api.hubapi.com%2eevil.example",
-    "https://api.hubapi.com:port",
-    "https://api.hubapi.com:99999",
-    "https://api.hubapi.com:",
-    "https://api.hubapi.com\nevil.example",
-    "https://api.hubapi.com\r\nX-Evil: 1",
-    "https://api.hubapi.com ",
-    " https://api.hubapi.com",
-    "https://api.hubapi.c\u043em",
-    "https://api\u3002hubapi\u3002com",
-    "https://[::ffff:93.184.216.34]",
-    "https://evil.example",
-    "https://",
-    "//api.hubapi.com",
-    "api.hubapi.com",
-    "ftp://127.0.0.1",
-    "file:///etc/passwd",
-    "http://0.0.0.0",
-    "http://[::]",
-    "http://127.0.0.1.evil.example",
-    "http://localhost.evil.example",
-    "http://127.1",
-    "http://2130706433",
-    "http://0x7f.0.0.1",
-    "http://0177.0.0.1",
-    "http://10.0.0.1",
-    "http://192.168.0.1",
-    "http://169.254.169.254",
-    "http://[fe80::1%25eth0]",
-    "http://[::1",
-    "",
+    *(f"https://api.hubapi.com{rest}" for rest in AFTER_HUBSPOTS_HOST),
+    *(f"https://{host}" for host in OTHER_HOSTS),
+    *(f"http://{host}" for host in NOT_THIS_MACHINE),
+    *(" https://api.hubapi.com", "//api.hubapi.com", "api.hubapi.com", "ftp://127.0.0.1", "file:///etc/passwd", ""),
 ]
-
 TAKEN = [
-    "https://api.hubapi.com",
-    "https://api.hubapi.com/",
-    "https://api.hubapi.com:443",
-    "HTTPS://API.HUBAPI.COM",
-    "https://api-eu1.hubapi.com",
-    "http://localhost:8642",
-    "http://127.0.0.1:8642",
-    "http://127.9.9.9",
-    "http://[::1]:8642",
-    "https://localhost",
+    *(f"https://api.hubapi.com{rest}" for rest in ("", "/", ":443")),
+    *("HTTPS://API.HUBAPI.COM", "https://api-eu1.hubapi.com", "https://localhost"),
+    *(f"http://{host}" for host in ("localhost:8642", "127.0.0.1:8642", "127.9.9.9", "[::1]:8642")),
 ]
 
 

@@ -76,10 +76,10 @@ def test_without_a_token_a_dry_run_opens_no_socket(
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("object_type,object_id,to_object_id,label\ncontacts,1,2,Boss\np_own,1,2,\ncontacts,3,4,\n")
     code = run([*words, "a.csv", "--to", "companies", "--json", "--quiet"])
-    told = json.loads(capfd.readouterr().out.splitlines()[-1])
+    planned = json.loads(capfd.readouterr().out.splitlines()[-1])
     assert code in (0, 1)
-    assert told["rows"] == 3
-    assert told["unchecked"]
+    assert planned["rows"] == 3
+    assert planned["unchecked"]
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 

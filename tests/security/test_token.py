@@ -260,7 +260,7 @@ def test_a_line_break_at_the_end_of_a_token_file_is_no_part_of_it(ending: str, t
 
 
 def test_bytes_that_are_no_text_are_not_shown(tmp_path: Path) -> None:
-    """A file in another encoding is told of, and Python's own error, which quotes the bytes, is not."""
+    """A file in another encoding is reported, and Python's own error, which quotes the bytes, is not."""
     path = tmp_path / "token"
     path.write_bytes(CANARY.encode("utf-16"))
     with pytest.raises(UsageError) as caught:

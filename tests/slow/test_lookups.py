@@ -29,7 +29,7 @@ def asked(sandbox: Sandbox) -> Counter[str]:
 
 
 def test_a_killed_load_asks_for_no_value_twice_but_those_under_way(tmp_path: Path) -> None:
-    """Three kills in the middle; in the end every row is settled, and nothing was sent before all was known."""
+    """Three kills in the middle; in the end every row has a result, and nothing was sent before all was known."""
     lines = [f"n{number}@example.com,{number}\n" for number in range(1, VALUES + 1)]
     (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(lines))
     records = [{"type": "contacts", "id": str(n), "properties": {"email": f"n{n}@example.com"}} for n in range(1, 20)]

@@ -25,8 +25,8 @@ from tests.fleets.accounts import (
 def test_a_scheduler_and_workers_know_no_token(tmp_path: Path) -> None:
     """State, logs, pages, pieces and results have none, nor have they the machine that runs the command."""
     found, rows = accounts(7, rate="50/5", batch=2), 60
-    told = tmp_path / "told"
-    told.mkdir()
+    spied = tmp_path / "spied"
+    spied.mkdir()
     with (
         ServerThread(sandbox_of(found)) as many,
         cluster(tmp_path, found, workers=2, threads=4) as (scheduler, dashboard),
@@ -39,13 +39,13 @@ def test_a_scheduler_and_workers_know_no_token(tmp_path: Path) -> None:
         ) as command:
             while not pieces.count:
                 assert command.poll() is None, command.communicate()
-            spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(told), "20"]
+            spy = [sys.executable, "-m", "tests.fleets.spy", scheduler, dashboard, str(spied), "20"]
             subprocess.run(spy, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
             assert command.poll() is None, "the fleet was over before it was looked at"
             _, said = command.communicate()
         assert command.returncode == 0, said
         check(tmp_path, many, found, rows=rows)
-    state = b"".join(each.read_bytes() for each in told.iterdir())
+    state = b"".join(each.read_bytes() for each in spied.iterdir())
     logs = b"".join(each.read_bytes() for each in tmp_path.glob("*.log"))
     assert b"_task-" in state
     assert b"executing" in state, "nothing was at work when it was looked at"

@@ -196,8 +196,8 @@ def checked(chunk: Chunk) -> int:
     assert all(len(chunk.rows) == len(column) for column in chunk.cells)
     assert chunk.rows == sorted(set(chunk.rows))
     links = links_of([chunk])
-    told = {link.row for link in links} | {reject.row for reject in chunk.rejects}
-    assert told == set(chunk.rows), "a record is lost in silence"
+    judged = {link.row for link in links} | {reject.row for reject in chunk.rejects}
+    assert judged == set(chunk.rows), "a record is lost in silence"
     for link in links:
         for record_id in (link.object_id, link.to_object_id):
             assert RECORD_ID.fullmatch(record_id)

@@ -1,4 +1,4 @@
-"""Two loaders of one token on one machine, as two processes: they share its limit without being told."""
+"""Two loaders of one token on one machine, as two processes: they share its limit without any option."""
 
 import time
 from pathlib import Path
@@ -42,7 +42,7 @@ class Loader:
 
 
 def held(sandbox: Sandbox) -> None:
-    """Hold what arrived to the limit: no window above it, and nobody was told to slow down."""
+    """Hold what arrived to the limit: no window above it, and HubSpot never answered 429."""
     assert sandbox.max_window <= REQUESTS
     assert sandbox.count(status=429) == 0
 

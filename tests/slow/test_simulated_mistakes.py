@@ -44,7 +44,7 @@ SABOTAGE: dict[str, tuple[Any, str, Any]] = {
     "the breaker never holds back": (Breaker, "wait", lambda _, now: 0.0 * now),
     "failures of an outage count": (Breaker, "counts", lambda _, status, now: True),
     "an outcome is not written down": (Journal, "record", _forgets),
-    "a settled pair is claimed again": (Claims, "after", property(lambda _: 0, lambda _, value: None)),
+    "a pair with an outcome is claimed again": (Claims, "after", property(lambda _: 0, lambda _, value: None)),
     "a stop is not heard": (Pool, "stop", lambda _, reason: None),
     "a drain is not heard": (Gateway, "drain", lambda _: None),
     "what is there is not sent along": (Merging, "__call__", _sends_only_what_is_asked),

@@ -17,16 +17,13 @@ def tally() -> Iterator[Tally]:
     print(f"\n{counts}; it took {time.monotonic() - began:.0f} s")
 
 
-@pytest.mark.parametrize("seed", range(100, 200))
-def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int, tally: Tally) -> None:
-    tally.add(hold_seed(seed))
-
-
-@pytest.mark.parametrize("seed", range(100, 160))
-def test_nothing_out_of_scope_changes_whatever_befalls_a_removal(seed: int, tally: Tally) -> None:
-    tally.add(hold_seed(seed, "removal"))
-
-
-@pytest.mark.parametrize("seed", range(100, 160))
-def test_nothing_out_of_scope_changes_whatever_befalls_a_mirror(seed: int, tally: Tally) -> None:
-    tally.add(hold_seed(seed, "mirror"))
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        *(("", seed) for seed in range(100, 200)),
+        *((kind, seed) for kind in ("removal", "mirror") for seed in range(100, 160)),
+    ],
+)
+def test_loads_removals_and_mirrors_keep_their_promises(kind: str, seed: int, tally: Tally) -> None:
+    """A load loses, repeats and hurries nothing; a removal and a mirror change nothing out of their scope."""
+    tally.add(hold_seed(seed, kind))

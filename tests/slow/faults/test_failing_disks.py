@@ -9,7 +9,7 @@ import pytest
 from tests.faults.conftest import MakeWorld
 from tests.faults.disk import BROKEN, CALLS, FULL, Disk, check_goes_on, check_loud, failing_call, failing_statement
 
-CREW = ("--concurrency", "2")
+CONCURRENCY = ("--concurrency", "2")
 ROWS = 6
 
 
@@ -24,11 +24,11 @@ def test_every_call_of_the_system_may_fail(make_world: MakeWorld, name: str, *, 
         disk = Disk(disk.nth + 1, for_good=for_good)
         world = make_world(ROWS, folder=f"at-{disk.nth}")
         with failing_call(world.folder, name, disk):
-            ending = world.run(*CREW)
+            ending = world.run(*CONCURRENCY)
         check_loud(world, ending)
         if disk.struck:
             endings[ending.exit_code] += 1
-            check_goes_on(world, *CREW)
+            check_goes_on(world, *CONCURRENCY)
     print(f"\n{name} failed at each of {disk.nth - 1} calls; exit codes {dict(endings)}")
     assert disk.nth > 1
 
@@ -41,17 +41,17 @@ def test_every_statement_of_the_journal_may_fail(make_world: MakeWorld) -> None:
         broken = disk.nth % 2 == 1
         world = make_world(ROWS, folder=f"at-{disk.nth}")
         with failing_statement(disk, BROKEN if broken else FULL, too_late=broken):
-            ending = world.run(*CREW)
+            ending = world.run(*CONCURRENCY)
         check_loud(world, ending)
         if disk.struck:
             assert ending.exit_code == 5
-            check_goes_on(world, *CREW)
+            check_goes_on(world, *CONCURRENCY)
     print(f"\n{disk.nth - 1} statements failed")
     assert disk.nth > 30
 
 
 def cap_files(size: int) -> None:
-    """Let no file of this process grow beyond so many bytes: what a full disk is to SQLite itself."""
+    """Let no file of this process grow beyond `size` bytes: what a full disk is to SQLite itself."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -61,10 +61,10 @@ def test_files_may_end_at_any_size(make_world: MakeWorld) -> None:
     size = step = 12_000
     while not endings[0]:
         world = make_world(ROWS, folder=f"at-{size}")
-        ending = world.end(world.start(*CREW, harm=partial(cap_files, size)))
+        ending = world.end(world.start(*CONCURRENCY, harm=partial(cap_files, size)))
         check_loud(world, ending)
         endings[ending.exit_code] += 1
-        check_goes_on(world, *CREW)
+        check_goes_on(world, *CONCURRENCY)
         size += step
     print(f"\nfiles capped at every {step} bytes up to {size}; exit codes {dict(endings)}")
     assert endings[5] > 5

@@ -12,7 +12,7 @@ from tests.faults.process import Harm
 from tests.faults.world import pair_of, pairs
 
 WORKERS = 4
-CREW = ("--concurrency", str(WORKERS))
+CONCURRENCY = ("--concurrency", str(WORKERS))
 ROWS = 20
 
 JOURNAL = "loader.journal.journal:Journal"
@@ -52,13 +52,13 @@ MOMENTS: dict[str, Harm] = {
 def test_killed_at_this_moment_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
     """Items 47, 48: the next command sends what has no outcome, once; no success of the journal is sent again."""
     world = make_world(ROWS, latency="20ms")
-    command = world.start(*CREW, harm=MOMENTS[moment])
+    command = world.start(*CONCURRENCY, harm=MOMENTS[moment])
     assert command.wait() == -signal.SIGKILL, command.said()
     world.said += command.said()
     world.check_secrets()
     kept, sent = recorded(world.folder / "load.journal"), len(world.puts())
     assert kept <= {pair_of(request) for request in world.puts()}
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0, ending.said
     later = {pair_of(request) for request in world.puts()[sent:]}
     assert not later & kept
@@ -86,13 +86,13 @@ ASIDE: dict[str, Harm] = {
 def test_killed_while_last_nights_files_are_set_aside_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
     """Items 47, 57: a finished run makes way for the next input; the same command always goes on, by itself."""
     world = make_world(ROWS)
-    assert world.run(*CREW).exit_code == 0
+    assert world.run(*CONCURRENCY).exit_code == 0
     lines = (world.folder / "load.results.csv").read_bytes()
     world.wanted = pairs(2 * ROWS)[ROWS:]
     world.write_input(world.wanted)
-    command = world.start(*CREW, harm=ASIDE[moment])
+    command = world.start(*CONCURRENCY, harm=ASIDE[moment])
     assert command.wait() == -signal.SIGKILL, command.said()
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0, ending.said
     assert ending.rows("created") == set(world.wanted)
     assert len(world.puts()) == 2 * ROWS
@@ -103,7 +103,7 @@ def test_killed_while_last_nights_files_are_set_aside_a_load_goes_on(make_world:
     world.check_secrets()
 
 
-BATCH = (*CREW, "--method", "batch")
+BATCH = (*CONCURRENCY, "--method", "batch")
 
 BATCH_MOMENTS: dict[str, Harm] = {
     "before it leaves": partial(kill_before, f"{JOURNAL}.keep"),
@@ -115,7 +115,7 @@ BATCH_MOMENTS: dict[str, Harm] = {
 
 @pytest.mark.parametrize("moment", BATCH_MOMENTS)
 def test_a_load_of_batches_that_was_killed_goes_on(make_world: MakeWorld, moment: str) -> None:
-    """Items 47, 48 for batches: nothing is lost; what was applied and not recorded is told as created."""
+    """Items 47, 48 for batches: nothing is lost; what was applied and not recorded is reported as created."""
     world = make_world(ROWS, record_bodies=True)
     command = world.start(*BATCH, harm=BATCH_MOMENTS[moment])
     assert command.wait() == -signal.SIGKILL, command.said()

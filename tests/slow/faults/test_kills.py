@@ -6,15 +6,17 @@ import random
 from tests.faults.conftest import MakeWorld
 from tests.faults.kills import MOST_SECONDS, WORKERS, kill_at_random
 
-KILLS = 30
 
-
-def test_thirty_kills_at_random_lose_and_repeat_nothing(make_world: MakeWorld) -> None:
+def kills_lose_nothing(make_world: MakeWorld, kills: int) -> None:
     """Item 47: 0 lost, 0 journaled successes sent again; repeated is at most what was in flight or just answered."""
     seed = int(os.environ.get("SEED", random.randrange(10**6)))
     print(f"\nSEED={seed}")
-    figures = kill_at_random(make_world, random.Random(seed), KILLS)
+    figures = kill_at_random(make_world, random.Random(seed), kills)
     print(figures)
     assert (figures.lost, figures.again) == (0, 0)
     assert figures.most_under_way <= WORKERS
     assert figures.oldest < MOST_SECONDS
+
+
+def test_thirty_kills_at_random_lose_and_repeat_nothing(make_world: MakeWorld) -> None:
+    kills_lose_nothing(make_world, 30)

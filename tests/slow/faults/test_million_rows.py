@@ -16,7 +16,7 @@ from tests.faults.world import World, pairs
 from tests.memory import peak_megabytes
 from tests.stages.staged import claim, created
 
-CREW = ("--concurrency", "4")
+CONCURRENCY = ("--concurrency", "4")
 ROWS = 200_000
 MOST_MEGABYTES = 200
 
@@ -51,7 +51,7 @@ def note_both(memory: Path, ready: Path) -> None:
 
 
 def wait_for_puts(world: World, count: int, seconds: float) -> float:
-    """Wait until so many requests have come, and return when."""
+    """Wait until `count` requests have come, and return when."""
     end = time.monotonic() + seconds
     while len(world.puts()) < count:
         assert time.monotonic() < end, "no request has come"
@@ -64,7 +64,7 @@ def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None
     world = make_world(pairs(ROWS), latency="500ms")
     memory = world.folder / "memory"
     began = time.monotonic()
-    command = world.start(*CREW, harm=partial(note_memory, memory))
+    command = world.start(*CONCURRENCY, harm=partial(note_memory, memory))
     staged = wait_for_puts(world, 4, 300) - began
     time.sleep(1)
     first = megabytes(memory)
@@ -78,10 +78,10 @@ def test_many_rows_wait_on_disk_for_a_slow_server(make_world: MakeWorld) -> None
     assert last < MOST_MEGABYTES
     assert last - first < 20
 
-    settle_all_but(world, 100)
+    record_all_but(world, 100)
     before = len(world.puts())
     began = time.monotonic()
-    command = world.start(*CREW, harm=partial(note_both, memory, world.folder / "ready"))
+    command = world.start(*CONCURRENCY, harm=partial(note_both, memory, world.folder / "ready"))
     waited = wait_for_puts(world, before + 1, 120) - began
     assert command.wait(300) == 0, command.said()
     ready = float((world.folder / "ready").read_text())
@@ -100,8 +100,8 @@ def megabytes(memory: Path) -> float:
     return float(memory.read_text())
 
 
-def settle_all_but(world: World, rest: int) -> None:
-    """Write down outcomes for all pairs but so many, as a load of many hours would have done."""
+def record_all_but(world: World, rest: int) -> None:
+    """Record outcomes for all pairs but `rest`, as a load of many hours would have done."""
     with Journal(world.folder / "load.journal") as journal:
         list(journal.query("PRAGMA synchronous = OFF"))
         left = journal.counts().pending - rest

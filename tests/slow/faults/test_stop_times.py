@@ -9,11 +9,11 @@ from loader.sandbox.latency import Latency
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import World
 
-CREW = ("--concurrency", "4")
+CONCURRENCY = ("--concurrency", "4")
 
 
 def wait_for_puts(world: World, count: int) -> None:
-    """Wait until so many requests have come."""
+    """Wait until `count` requests have come."""
     end = time.monotonic() + 20
     while len(world.puts()) < count:
         assert time.monotonic() < end
@@ -24,7 +24,7 @@ def wait_for_puts(world: World, count: int) -> None:
 def test_no_request_leaves_after_a_signal(make_world: MakeWorld, number: signal.Signals, code: int) -> None:
     """Item 50: four requests every second; the signal comes right after some have left, long before the next would."""
     world = make_world(40, latency="1s")
-    command = world.start(*CREW)
+    command = world.start(*CONCURRENCY)
     wait_for_puts(world, 5)
     at = time.monotonic()
     command.signal(number)
@@ -36,13 +36,13 @@ def test_no_request_leaves_after_a_signal(make_world: MakeWorld, number: signal.
     assert ending.summary["rows"]["created"] == len(ending.lines) == len(world.puts())
     world.check(ending, complete=False)
     world.sandbox._latency = Latency.parse("0ms")
-    world.goes_on_and_completes(*CREW)
+    world.goes_on_and_completes(*CONCURRENCY)
 
 
 def test_a_process_that_slept_goes_on_within_the_limit(make_world: MakeWorld) -> None:
     """Item 61: a closed laptop, twice: requests in flight are tried again, and no burst makes up for lost time."""
     world = make_world(150, latency="20ms", rate="50/1")
-    command = world.start(*CREW, "--rate", "50/1", "--timeout", "1")
+    command = world.start(*CONCURRENCY, "--rate", "50/1", "--timeout", "1")
     for count in (40, 80):
         wait_for_puts(world, count)
         command.signal(signal.SIGSTOP)

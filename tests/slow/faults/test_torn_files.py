@@ -13,7 +13,7 @@ from tests.faults.conftest import MakeWorld
 from tests.faults.kills import recorded
 from tests.faults.world import World, pair_of
 
-CREW = ("--concurrency", "4")
+CONCURRENCY = ("--concurrency", "4")
 ROWS = 60
 END = 4096
 """Bytes of a file's end that are cut off one by one."""
@@ -27,7 +27,7 @@ Files = dict[str, bytes]
 def world(make_world: MakeWorld) -> World:
     """A world whose load was killed with most of its pairs in the journal, and a log beside it."""
     made = make_world(ROWS, latency="10ms-30ms")
-    command = made.start(*CREW)
+    command = made.start(*CONCURRENCY)
     end = time.monotonic() + 20
     while len(made.lines()) < 40 and time.monotonic() < end:
         time.sleep(0.01)
@@ -55,7 +55,7 @@ def put_back(world: World, files: Files) -> None:
 def goes_on(world: World) -> None:
     """Let the same command go on: nothing that the journal holds is sent, nothing twice, and all is there."""
     kept, sent = recorded(world.folder / JOURNAL), len(world.puts())
-    ending = world.run(*CREW)
+    ending = world.run(*CONCURRENCY)
     assert ending.exit_code == 0, ending.said
     later = [pair_of(request) for request in world.puts()[sent:]]
     assert len(later) == len(set(later))
@@ -122,14 +122,14 @@ def test_a_load_goes_on_with_results_that_were_cut(world: World) -> None:
 def test_a_journal_that_was_cut_is_refused_with_the_way_on(world: World, *, finished: bool) -> None:
     """Item 49: nothing is sent, nothing is changed; set aside, the load begins anew, and repeating does no harm."""
     if finished:
-        assert world.run(*CREW).exit_code == 0
+        assert world.run(*CONCURRENCY).exit_code == 0
     files = files_of(world)
     whole = len(files[JOURNAL])
     for size in (whole - 1, whole - 100, whole - END, whole // 2, END + 1, END, 100, 16, 1, 0):
         cut = files | {JOURNAL: files[JOURNAL][:size]}
         put_back(world, cut)
         sent = len(world.puts())
-        ending = world.run(*CREW)
+        ending = world.run(*CONCURRENCY)
         if ending.exit_code == 0 and not finished:
             world.check(ending)  # The part that is missing stands in the log, too.
             assert size > whole // 2
@@ -140,7 +140,7 @@ def test_a_journal_that_was_cut_is_refused_with_the_way_on(world: World, *, fini
             name: cut[name] for name in (JOURNAL, RESULTS)
         }
         assert len(world.puts()) == sent
-    ending = world.run(*CREW, "--fresh")
+    ending = world.run(*CONCURRENCY, "--fresh")
     assert ending.exit_code == 0
     assert any(path.read_bytes() == b"" for path in world.folder.glob("load.2*.journal"))
     world.check(ending)
