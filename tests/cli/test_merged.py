@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CONTACTS, Run, lines
+from tests.cli.portals import association, labels_by_pair
 
 COUNT = 40
 
 
 def portal(object_type: str, gone: int, survivor: int, *, known: bool = True) -> dict[str, Any]:
     """Return a portal with one merged record, whose survivor has an association of its own where it is `known`."""
-    contact, company = ("70", "71") if object_type == "companies" else (str(survivor), "71")
-    company = str(survivor) if object_type == "companies" else company
-    there = {"from_type": "contacts", "from_id": contact, "to_type": "companies", "to_id": company}
+    there = association(70, survivor) if object_type == "companies" else association(survivor, 71)
     return {
         "merged": [{"type": object_type, "id": str(gone), "into": str(survivor)}],
         "associations": [there] if known else [],
@@ -101,22 +100,6 @@ def test_verify_and_undo_say_that_a_record_was_merged_since(hubspot: Run, load: 
 
 LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in ("Boss", "Champion", "Friend")]
 
-World = dict[tuple[int, int], set[str]]
-
-
-def there(contact: int, company: int, *labels: str) -> dict[str, Any]:
-    """An association that the portal begins with."""
-    ends = {"from_type": "contacts", "from_id": str(contact), "to_type": "companies", "to_id": str(company)}
-    return {**ends, "labels": list(labels)}
-
-
-def world(sandbox: Any) -> World:
-    """The labels of every pair of a contact and a company."""
-    return {
-        (int(one), int(other)): {each.label or "" for each in sandbox.portal.types.describe("0-1", types)}
-        for ((_, one), (_, other)), types in sandbox.portal.pairs().items()
-    }
-
 
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize(
@@ -127,17 +110,17 @@ def test_the_survivor_keeps_its_labels(hubspot: Run, load: Run, run: Run, method
     """HubSpot would write to its pair, which nobody has looked at; an undo finds all as it was."""
     Path("in.csv").write_text("from_id,to_id,label\n1,20,Champion\n1,23,Boss\n2,22,Boss\n3,20,Boss\n")
     merged = [{"type": "companies", "id": "20", "into": "21"}]
-    associations = [there(1, 21, "Boss", "Friend"), there(2, 22, "Champion"), there(2, 24, "Boss")]
+    associations = [association(1, 21, "Boss", "Friend"), association(2, 22, "Champion"), association(2, 24, "Boss")]
     with hubspot(portal={"labels": LABELS, "associations": associations, "merged": merged}) as sandbox:
-        before = world(sandbox)
+        before = labels_by_pair(sandbox)
         assert load("in.csv", "--method", method, "--existing", existing).code == 1
-        after = world(sandbox)
+        after = labels_by_pair(sandbox)
         assert after[1, 21] == {"", "Boss", "Friend"}
         assert after[1, 23] == {"", "Boss"}
         assert after[2, 24] == ({""} if existing == "mirror" else {"", "Boss"})
         assert run("undo", "in.results.csv", "--yes").code == 0
         # Contact 3 had nothing that a write to the survivor could take off it.
-        assert world(sandbox) == before | {(3, 21): {"", "Boss"}}
+        assert labels_by_pair(sandbox) == before | {(3, 21): {"", "Boss"}}
     failed = {line["from_id"]: line["_error_message"] for line in lines("in.failures.csv")}
     assert failed["1"].startswith("nothing was sent: company 20 was merged into 21 in HubSpot")
     assert "HubSpot has associated that one" in failed["3"]
@@ -147,9 +130,9 @@ def test_the_survivor_of_a_contact_is_not_given_another_primary_company(hubspot:
     """The survivor would lose the one that it has."""
     Path("in.csv").write_text("from_id,to_id,label\n20,1,Primary\n")
     merged = [{"type": "contacts", "id": "1", "into": "9"}]
-    with hubspot(portal={"associations": [there(9, 30, "Primary")], "merged": merged}) as sandbox:
+    with hubspot(portal={"associations": [association(9, 30, "Primary")], "merged": merged}) as sandbox:
         assert run("load", "in.csv", "--from", "companies", "--to", "contacts").code == 1
-        assert world(sandbox) == {(9, 30): {"", "Primary"}}
+        assert labels_by_pair(sandbox) == {(9, 30): {"", "Primary"}}
     assert "nothing was sent: contact 1 was merged into 9" in lines("in.failures.csv")[0]["_error_message"]
 
 
@@ -158,10 +141,15 @@ def test_remove_and_undo_leave_the_survivor_alone(hubspot: Run, run: Run) -> Non
     Path("in.csv").write_text("from_id,to_id,label\n1,20,Boss\n2,40,Boss\n2,50,Boss\n")
     types = CONTACTS
     merged = [{"type": "companies", "id": "20", "into": "21"}]
-    associations = [there(1, 21, "Boss"), there(2, 40, "Boss"), there(2, 41, "Friend"), there(2, 50, "Boss", "Friend")]
+    associations = [
+        association(1, 21, "Boss"),
+        association(2, 40, "Boss"),
+        association(2, 41, "Friend"),
+        association(2, 50, "Boss", "Friend"),
+    ]
     with hubspot(portal={"labels": LABELS, "associations": associations, "merged": merged}) as sandbox:
         assert run("remove", "in.csv", *types, "--yes").code == 0
-        assert world(sandbox) == {
+        assert labels_by_pair(sandbox) == {
             (1, 21): {"", "Boss"},
             (2, 40): {""},
             (2, 41): {"", "Friend"},
@@ -169,7 +157,11 @@ def test_remove_and_undo_leave_the_survivor_alone(hubspot: Run, run: Run) -> Non
         }
         sandbox.portal.merge_record("companies", 40, 41)
         assert run("undo", "in.removed.results.csv", "--yes").code == 1
-        assert world(sandbox) == {(1, 21): {"", "Boss"}, (2, 41): {"", "Friend"}, (2, 50): {"", "Boss", "Friend"}}
+        assert labels_by_pair(sandbox) == {
+            (1, 21): {"", "Boss"},
+            (2, 41): {"", "Friend"},
+            (2, 50): {"", "Boss", "Friend"},
+        }
     undone = {line["to_object_id"]: line for line in lines("in.removed.undo.csv")}
     assert undone["50"]["status"] == "restored"
     assert undone["40"]["status"] == "failed"

@@ -11,6 +11,7 @@ import pytest
 import loader
 from loader.sandbox import Sandbox
 from tests.cli.conftest import CONTACTS, Run, contents, lines, names, refused
+from tests.cli.portals import association
 
 MIXED = "from_id,to_id\n101,201\n102,202;203\n101,201\nx,204\n"
 
@@ -105,7 +106,7 @@ def test_the_plan_says_requests_time_and_share_of_the_daily_quota(plan: Run, hub
 def test_the_plan_says_what_is_there_already(plan: Run, hubspot: Run) -> None:
     """Read in the portal: what has all that is asked for needs no request."""
     Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 51)))
-    there = [{"from_type": "contacts", "from_id": str(n), "to_type": "companies", "to_id": "2"} for n in range(1, 49)]
+    there = [association(n, 2) for n in range(1, 49)]
     with hubspot(portal={"associations": there}, page_size=10):
         said = " ".join(plan("a.csv", *CONTACTS).out.split())
     assert "48 of the 50 pairs are in HubSpot already." in said

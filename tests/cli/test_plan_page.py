@@ -9,6 +9,7 @@ import pytest
 import loader
 from loader.sandbox import Sandbox
 from tests.cli.conftest import CONTACTS, Run, contents, refused
+from tests.cli.portals import association
 
 
 def seen(path: Path) -> str:
@@ -58,9 +59,7 @@ def test_a_plan_as_a_page_says_what_is_to_be_decided(run: Run, sandbox: Sandbox)
 def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot: Run) -> None:
     """By label how many are added, kept and removed; and what --max-removals would stop."""
     Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
-    there = [
-        {"from_type": "contacts", "from_id": "101", "to_type": "companies", "to_id": to} for to in ("201", "203", "204")
-    ]
+    there = [association(101, company) for company in (201, 203, 204)]
     page = Path("plan.html")
     with hubspot(portal={"associations": there}):
         run("plan", "a.csv", *CONTACTS, "--existing", "mirror", "--report", "plan.html")

@@ -14,6 +14,7 @@ import loader
 from loader.sandbox import Sandbox
 from loader.send.gateway import Gateway
 from tests.cli.conftest import Run, contents, lines, refused, statuses, summary
+from tests.cli.portals import association
 
 World = Callable[[], dict[tuple[int, int], set[str]]]
 
@@ -279,10 +280,7 @@ def test_pairs_that_could_not_be_read_count_as_removals(
     asked: bool, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second page of a record is refused: its pairs count for --max-removals, and are asked about."""
-    there = [
-        {"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": str(company)}
-        for company in range(1000, 1600)
-    ]
+    there = [association(1, company) for company in range(1000, 1600)]
     Path("a.csv").write_text("from_id,to_id\n1,1001\n1,1002\n1,1003\n")
     fault = {"fault": "400", "route": "batch/read", "nth": 2}
     ours, theirs = os.openpty()
@@ -301,10 +299,7 @@ def test_a_record_in_many_lots_has_its_associations_once(hubspot: Run, run: Run)
     """All of a portal may not go where 60% may, though one company is looked up with every thousand contacts."""
     rows = [(contact, 8000 + contact % 5) for contact in range(1, 2501)]
     back = [(contact, 9999) for contact in range(3001, 5401)]
-    there = [
-        {"from_type": "contacts", "from_id": str(contact), "to_type": "companies", "to_id": str(company)}
-        for contact, company in rows + back
-    ]
+    there = [association(contact, company) for contact, company in rows + back]
     Path("a.csv").write_text(
         "object_type,from_id,to_object_type,to_id\n"
         + "".join(f"contacts,{contact},companies,{company}\n" for contact, company in rows)

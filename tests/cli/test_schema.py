@@ -15,10 +15,11 @@ from jsonschema import Draft202012Validator
 from loader.run.schema import schema
 from loader.version import version
 from tests.cli.conftest import CONTACTS, Run, hold_to_schema, schemas
+from tests.cli.portals import association
 
 PORTAL = {
     "labels": [{"from": "contacts", "to": "companies", "label": "Boss"}],
-    "associations": [{"from_type": "contacts", "from_id": 1, "to_type": "companies", "to_id": 13, "labels": ["Boss"]}],
+    "associations": [association(1, 13, "Boss")],
 }
 
 COMMANDS = [

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from loader.sandbox import Sandbox
 from tests.cli.conftest import CONTACTS, Run, contents, lines, names, refused, summary
+from tests.cli.portals import association
 
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 
@@ -216,8 +217,7 @@ def test_the_next_undo_gives_the_primary_label_back(
 ) -> None:
     """Refused for itself, or the end of the command: until then the undo is not all done, and says so."""
     Path("a.csv").write_text("from_id,to_id,label\n1,12,Primary\n")
-    ends = {"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": "11"}
-    portal = {"associations": [{**ends, "types": [["HUBSPOT_DEFINED", 1]]}]}
+    portal = {"associations": [association(1, 11, "Primary")]}
     with hubspot(portal=portal, faults=[{"fault": fault, "route": "batch/create", "times": 1}]) as sandbox:
         before = dict(sandbox.portal.pairs())
         assert load("a.csv").code == 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CONTACTS, Run, lines, summary
+from tests.cli.portals import association
 
 BATCH = ("--method", "batch")
 
@@ -103,7 +104,7 @@ def test_a_hundred_labels_are_taken_off_in_one_request(hubspot: Run, load: Run, 
     """HubSpot refuses more: 250 labels of pairs that were there before are three requests, and none is refused."""
     pairs = [(1 + n, 900_001 + n) for n in range(250)]
     write(pairs)
-    there = [{"from_type": "contacts", "from_id": str(a), "to_type": "companies", "to_id": str(b)} for a, b in pairs]
+    there = [association(contact, company) for contact, company in pairs]
     label = {"from": "contacts", "to": "companies", "label": "Boss", "type_id": 31, "inverse_type_id": 32}
     with hubspot(portal={"labels": [label], "associations": there}) as sandbox:
         assert load("in.csv", *BATCH, "--label", "Boss").code == 0

@@ -15,6 +15,7 @@ import pytest
 
 from tests.fleets.accounts import environment
 from tests.fleets.portals import running
+from tests.slow.command import seed
 
 KILLS, STOPS, SCHEDULERS = map(int, os.environ.get("FLEET_EVENTS", "30 5 3").split())
 STOP_SECONDS = 45.0
@@ -117,9 +118,7 @@ def test_a_fleet_survives_kills_and_stops_of_its_machines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machines: list[Machines]
 ) -> None:
     """30 kills of workers, 5 stops of 45 s and 3 kills of the scheduler, over twelve portals."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    print(f"\nSEED={seed}")
-    chance = random.Random(seed)
+    chance = random.Random(seed())
     # A scheduler is killed while a worker is stopped: that one wakes when another has its portals.
     events = ["worker"] * (KILLS - SCHEDULERS) + ["stop"] * (STOPS - SCHEDULERS) + ["scheduler"] * SCHEDULERS
     chance.shuffle(events)

@@ -1,6 +1,7 @@
 """The command as a process of its own, in a folder and in front of a sandbox."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -18,3 +19,10 @@ def command(
     return subprocess.Popen(
         [sys.executable, "-m", "loader", *words], cwd=folder, env=given, stdout=subprocess.DEVNULL, stderr=stderr
     )
+
+
+def seed() -> int:
+    """Return SEED of the environment, or a random number, and print it, so that a failed run can be repeated."""
+    drawn = int(os.environ.get("SEED", random.randrange(10**6)))
+    print(f"SEED={drawn}")
+    return drawn

@@ -1,16 +1,16 @@
 """What is there is kept, and what was ours stays ours, however often the loader is killed; by either method."""
 
-import os
 import random
 import subprocess
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
-from tests.slow.command import command
+from tests.cli.portals import association, labels_by_pair
+from tests.slow.command import command, seed
+from tests.written import lines_of
 
 LABELS = [{"from": "contacts", "to": "companies", "label": name} for name in ("Boss", "Clerk")]
 TYPES = ("--from", "contacts", "--to", "companies")
@@ -25,9 +25,7 @@ def start(sandbox: Sandbox, folder: Path, *options: str) -> "subprocess.Popen[by
 @pytest.mark.parametrize("method", ["put", "batch"])
 def test_a_killed_load_never_takes_its_own_labels_for_old_ones(method: str, tmp_path: Path) -> None:
     """2,500 rows over a portal half full: what was and what was asked, each row with its true status, at the end."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    print(f"SEED={seed}")
-    draw = random.Random(seed)
+    draw = random.Random(seed())
     rows = [(draw.randrange(1, 1500), draw.randrange(1, 150), draw.choice(["", "Boss", "Clerk"])) for _ in range(2500)]
     had = {(a, b): draw.choice([[], ["Boss"], ["Clerk"]]) for a, b, _ in rows[::2]}
     old = {pair: {"", *labels} for pair, labels in had.items()}
@@ -35,10 +33,7 @@ def test_a_killed_load_never_takes_its_own_labels_for_old_ones(method: str, tmp_
     for a, b, label in rows:
         wanted[a, b] |= {"", label} | old.get((a, b), set())
     (tmp_path / "a.csv").write_text("from_id,to_id,label\n" + "".join(f"{a},{b},{label}\n" for a, b, label in rows))
-    there: list[dict[str, Any]] = [
-        {"from_type": "contacts", "from_id": str(a), "to_type": "companies", "to_id": str(b), "labels": labels}
-        for (a, b), labels in had.items()
-    ]
+    there = [association(*pair, *labels) for pair, labels in had.items()]
     kills = 0
     with SandboxThread({"labels": LABELS, "associations": there}, latency="5ms-40ms") as sandbox:
         while kills < 8:
@@ -51,19 +46,9 @@ def test_a_killed_load_never_takes_its_own_labels_for_old_ones(method: str, tmp_
                 process.wait()
                 kills += 1
         assert start(sandbox, tmp_path, "--method", method).wait(timeout=120) == 0
-        found = {
-            pair: {
-                each.label or ""
-                for each in sandbox.portal.types.describe(
-                    "0-1", sandbox.portal.types_of("contacts", pair[0], "companies", pair[1])
-                )
-            }
-            for pair in wanted
-        }
+        found = labels_by_pair(sandbox)
     assert found == wanted
-    with (tmp_path / "a.results.csv").open() as file:
-        next(file)
-        lines = Counter(tuple(line.split(",", 3)[1:3]) for line in file)
+    lines = Counter((line["row"], line["status"]) for line in lines_of(tmp_path / "a.results.csv"))
     expected = {
         (str(number), "unchanged" if label in old.get((a, b), ()) else "created"): 1
         for number, (a, b, label) in enumerate(rows, 2)

@@ -12,6 +12,7 @@ import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
 from tests.slow.command import command
+from tests.written import lines_of
 
 TYPES = ("--from", "contacts", "--to", "companies")
 MOST_OF_IT = 0.8
@@ -21,13 +22,6 @@ MOST_OF_IT = 0.8
 def load(sandbox: Sandbox, folder: Path, *options: str) -> "subprocess.Popen[bytes]":
     """Start `load a.csv` as a process in the folder."""
     return command(sandbox, folder, "load", "a.csv", *TYPES, "--quiet", *options)
-
-
-def result_rows(folder: Path) -> Counter[tuple[str, str]]:
-    """How often each row stands in the results, with its status."""
-    with (folder / "a.results.csv").open() as file:
-        next(file)
-        return Counter((line.split(",", 3)[1], line.split(",", 3)[2]) for line in file)
 
 
 def pairs_of(sandbox: Sandbox) -> set[tuple[int, int]]:
@@ -47,7 +41,8 @@ def test_three_thousand_rows_are_created_once_each(tmp_path: Path) -> None:
         assert pairs_of(sandbox) == set(pairs)
         assert sandbox.count("PUT") == len(set(pairs)) < 3_000
         requests = len(sandbox.requests)
-    assert result_rows(tmp_path) == Counter({(str(row), "created"): 1 for row in range(2, 3_002)})
+    found = Counter((line["row"], line["status"]) for line in lines_of(tmp_path / "a.results.csv"))
+    assert found == Counter({(str(row), "created"): 1 for row in range(2, 3_002)})
     summary = json.loads((tmp_path / "a.summary.json").read_text())
     assert summary["rows"]["created"] == 3_000
     assert summary["pairs"] == len(set(pairs))

@@ -1,6 +1,5 @@
 """A mirror of 5,000 rows over a portal of 20,000 associations ends in the exact sets, calm, under faults and killed."""
 
-import os
 import random
 import subprocess
 from collections import Counter
@@ -10,11 +9,12 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
-from tests.slow.command import command
+from tests.cli.portals import association, labels_by_pair
+from tests.slow.command import command, seed
 from tests.written import lines_of
 
 NAMES = ("Boss", "Clerk", "Foreign")
-"""No row asks for the last of these labels."""
+"""No row names the last of these labels."""
 
 LABELS = [{"from": "contacts", "to": "companies", "label": name} for name in NAMES]
 
@@ -46,17 +46,17 @@ class Night:
     @property
     def wanted(self) -> Pairs:
         """What the portal is to have at the end: every label is in scope, and the pair itself, but for `Foreign`."""
-        asked: dict[tuple[int, int], set[str]] = {}
+        named: dict[tuple[int, int], set[str]] = {}
         for contact, company, label in self.rows:
-            asked.setdefault((contact, company), set()).update({label} - {""})
+            named.setdefault((contact, company), set()).update({label} - {""})
         scope = {contact for contact, _, _ in self.rows}
         found: Pairs = {}
-        for pair in self.had.keys() | asked.keys():
+        for pair in self.had.keys() | named.keys():
             its = self.had.get(pair, frozenset())
             if pair[0] not in scope:
                 found[pair] = its
-            elif pair in asked:
-                found[pair] = frozenset(asked[pair]) | (its & {"Foreign"})
+            elif pair in named:
+                found[pair] = frozenset(named[pair]) | (its & {"Foreign"})
             elif "Foreign" in its:
                 found[pair] = frozenset({"Foreign"})
         return found
@@ -74,14 +74,7 @@ class Night:
 
     def portal(self) -> dict[str, Any]:
         """Return what the sandbox begins with."""
-        ends = {"from_type": "contacts", "to_type": "companies"}
-        return {
-            "labels": LABELS,
-            "associations": [
-                {**ends, "from_id": str(contact), "to_id": str(company), "labels": sorted(labels)}
-                for (contact, company), labels in self.had.items()
-            ],
-        }
+        return {"labels": LABELS, "associations": [association(*pair, *labels) for pair, labels in self.had.items()]}
 
     def write(self, folder: Path) -> None:
         """Write the file."""
@@ -91,12 +84,7 @@ class Night:
 
 def had(sandbox: Sandbox) -> Pairs:
     """Return the labels of every pair of the sandbox."""
-    return {
-        (int(contact), int(company)): frozenset(
-            each.label for each in sandbox.portal.types.describe("0-1", types) if each.label is not None
-        )
-        for ((_, contact), (_, company)), types in sandbox.portal.pairs().items()
-    }
+    return {pair: frozenset(labels - {""}) for pair, labels in labels_by_pair(sandbox).items()}
 
 
 def start(sandbox: Sandbox, folder: Path, *words: str) -> "subprocess.Popen[bytes]":
@@ -112,11 +100,10 @@ def load(sandbox: Sandbox, folder: Path, method: str) -> "subprocess.Popen[bytes
 @pytest.mark.parametrize(("method", "faults"), [("batch", []), ("put", FAULTS)])
 def test_a_mirror_and_its_undo_end_in_the_exact_sets(method: str, faults: list[dict[str, Any]], tmp_path: Path) -> None:
     """5,000 rows; a second night over the result sends nothing; undo leaves what was there before."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    print(f"SEED={seed}")
-    night = Night(random.Random(seed), 5000, 20_000)
+    drawn = seed()
+    night = Night(random.Random(drawn), 5000, 20_000)
     night.write(tmp_path)
-    with SandboxThread(night.portal(), faults=faults, seed=seed) as sandbox:
+    with SandboxThread(night.portal(), faults=faults, seed=drawn) as sandbox:
         assert load(sandbox, tmp_path, method).wait(timeout=240) == 0
         assert had(sandbox) == night.wanted
         written = sandbox.count("POST", "batch/archive"), sandbox.count("PUT"), sandbox.count("POST", "batch/create")
@@ -148,9 +135,7 @@ def until_done(sandbox: Sandbox, folder: Path, draw: random.Random, *words: str,
 
 def test_a_mirror_that_is_killed_thirty_times_ends_in_the_exact_sets(tmp_path: Path) -> None:
     """At random moments, while it reads, adds, takes off and undoes: nothing out of scope ever changes."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    print(f"SEED={seed}")
-    draw = random.Random(seed)
+    draw = random.Random(seed())
     kills = nights = 0
     while kills < 30:
         nights += 1

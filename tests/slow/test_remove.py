@@ -1,7 +1,6 @@
 """Five thousand rows taken off a portal of twenty thousand associations, and put back: to the last label, both ways."""
 
 import json
-import os
 import random
 import sys
 import time
@@ -12,7 +11,8 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
-from tests.slow.command import command
+from tests.cli.portals import association, labels_by_pair
+from tests.slow.command import command, seed
 from tests.written import lines_of
 
 LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in ("Boss", "Champion", "Foreign")]
@@ -21,15 +21,15 @@ TYPES = ("--from", "contacts", "--to", "companies")
 KILLS = 30
 """At most, half of them of the undo: it may be over before."""
 
-Pair = tuple[str, str]
-World = dict[Pair, frozenset[str]]
+Pair = tuple[int, int]
+Labels = dict[Pair, set[str]]
 
 
 class Portal:
     """A portal of 20,000 associations with labels, and a file of 5,000 rows that names some of them."""
 
     def __init__(self, draw: random.Random) -> None:
-        pairs = {(str(draw.randrange(1, 8_000)), str(draw.randrange(100_000, 101_000))) for _ in range(21_000)}
+        pairs = {(draw.randrange(1, 8_000), draw.randrange(100_000, 101_000)) for _ in range(21_000)}
         self.held = {
             pair: draw.sample(["Boss", "Champion", "Foreign"], draw.choice([0, 1, 1, 2]))
             for pair in sorted(pairs)[:20_000]
@@ -37,25 +37,19 @@ class Portal:
         some = draw.sample(list(self.held), 4_000)
         self.rows = [(pair, draw.choice(["Boss", "Champion"])) for pair in some]
         self.rows += [(pair, "") for pair in draw.sample(list(self.held), 500)]
-        self.rows += [((str(draw.randrange(9_000, 9_500)), "100001"), "Boss") for _ in range(500)]
+        self.rows += [((draw.randrange(9_000, 9_500), 100_001), "Boss") for _ in range(500)]
         draw.shuffle(self.rows)
 
     def given(self) -> dict[str, Any]:
         """The portal as the sandbox takes it."""
-        there = [
-            {"from_type": "contacts", "from_id": one, "to_type": "companies", "to_id": other, "labels": labels}
-            for (one, other), labels in self.held.items()
-        ]
-        return {"labels": LABELS, "associations": there}
+        return {"labels": LABELS, "associations": [association(*pair, *labels) for pair, labels in self.held.items()]}
 
-    def afterwards(self) -> World:
+    def afterwards(self) -> Labels:
         """What must be there once the file is taken off."""
-        asked: defaultdict[Pair, set[str]] = defaultdict(set)
+        named: defaultdict[Pair, set[str]] = defaultdict(set)
         for pair, label in self.rows:
-            asked[pair].add(label)
-        return {
-            pair: frozenset({"", *labels} - asked[pair]) for pair, labels in self.held.items() if "" not in asked[pair]
-        }
+            named[pair].add(label)
+        return {pair: {"", *labels} - named[pair] for pair, labels in self.held.items() if "" not in named[pair]}
 
     def statuses(self) -> dict[str, str]:
         """What must become of each row, by its number."""
@@ -63,15 +57,6 @@ class Portal:
             str(number): "removed" if pair in self.held and label in {"", *self.held[pair]} else "unchanged"
             for number, (pair, label) in enumerate(self.rows, 2)
         }
-
-
-def world(sandbox: Sandbox) -> World:
-    """What each pair has, by its labels; blank for the type without one."""
-    found = {}
-    for (first, second), types in sandbox.portal.pairs().items():
-        described = sandbox.portal.types.describe("0-1", types)
-        found[str(first[1]), str(second[1])] = frozenset(each.label or "" for each in described)
-    return found
 
 
 def writes(sandbox: Sandbox) -> int:
@@ -109,25 +94,24 @@ def run(sandbox: Sandbox, folder: Path, *words: str, draw: random.Random | None 
 )
 def test_a_removal_and_its_undo_end_in_the_exact_sets(faults: str, killed: bool, tmp_path: Path) -> None:
     """Nothing that the file does not name is ever touched, and afterwards everything is as it was."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    sys.stdout.write(f"SEED={seed}\n")
-    draw = random.Random(seed)
+    drawn = seed()
+    draw = random.Random(drawn)
     portal = Portal(draw)
     rows = "".join(f"{one},{other},{label}\n" for (one, other), label in portal.rows)
     (tmp_path / "a.csv").write_text(f"from_id,to_id,label\n{rows}")
     moments = draw if killed else None
     latency = "30ms-120ms" if killed else "5ms"
     began = time.monotonic()
-    with SandboxThread(portal.given(), faults=faults, seed=seed, latency=latency) as sandbox:
-        before = world(sandbox)
+    with SandboxThread(portal.given(), faults=faults, seed=drawn, latency=latency) as sandbox:
+        before = labels_by_pair(sandbox)
         assert len(before) == len(portal.held)
         kills = run(sandbox, tmp_path, "remove", "a.csv", *TYPES, "--whole-pair", draw=moments)
-        assert world(sandbox) == portal.afterwards()
+        assert labels_by_pair(sandbox) == portal.afterwards()
         lines = lines_of(tmp_path / "a.removed.results.csv")
         assert {line["row"]: line["status"] for line in lines} == portal.statuses()
         assert len(lines) == len(portal.rows)
         kills += run(sandbox, tmp_path, "undo", "a.removed.results.csv", draw=moments)
-        assert world(sandbox) == before
+        assert labels_by_pair(sandbox) == before
     undone = Counter(line["status"] for line in lines_of(tmp_path / "a.removed.undo.csv"))
     assert set(undone) == {"restored"}
     counts = json.loads((tmp_path / "a.removed.summary.json").read_text())["rows"]

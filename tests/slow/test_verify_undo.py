@@ -1,7 +1,6 @@
 """A migration proven and taken back: two thousand rows over a portal that has pairs and labels of its own already."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -14,14 +13,11 @@ from typing import Any
 import pytest
 
 from loader.sandbox import Sandbox, SandboxThread
-from tests.slow.command import command
+from tests.cli.portals import association
+from tests.slow.command import command, seed
 from tests.written import lines_of
 
-LABELS = [
-    {"from": "contacts", "to": "companies", "label": "Boss"},
-    {"from": "contacts", "to": "companies", "label": "Champion"},
-    {"from": "contacts", "to": "companies", "label": "Foreign"},
-]
+LABELS = [{"from": "contacts", "to": "companies", "label": label} for label in ("Boss", "Champion", "Foreign")]
 NAMES = ["", "", "Boss", "Champion"]
 TYPES = ("--from", "contacts", "--to", "companies")
 
@@ -37,10 +33,8 @@ class Migration:
         self.rows: list[tuple[Pair, str]] = [(pair, draw.choice(NAMES)) for pair in pairs]
         self.rows += [(draw.choice(pairs), draw.choice(NAMES)) for _ in range(400)]
         draw.shuffle(self.rows)
-        inside, outside = (
-            draw.sample(pairs, 600),
-            [(n, draw.randrange(100_000, 100_400)) for n in range(5_001, 5_201)],
-        )
+        inside = draw.sample(pairs, 600)
+        outside = [(n, draw.randrange(100_000, 100_400)) for n in range(5_001, 5_201)]
         self.held: dict[Pair, list[str]] = {
             pair: draw.sample(["Boss", "Champion", "Foreign"], draw.randrange(3)) for pair in inside + outside
         }
@@ -50,11 +44,7 @@ class Migration:
 
     def portal(self) -> dict[str, Any]:
         """The portal: 800 pairs, some of the file's and some not, with labels of the file's and a foreign one."""
-        there = [
-            {"from_type": "contacts", "from_id": one, "to_type": "companies", "to_id": other, "labels": labels}
-            for (one, other), labels in self.held.items()
-        ]
-        return {"labels": LABELS, "associations": there}
+        return {"labels": LABELS, "associations": [association(*pair, *labels) for pair, labels in self.held.items()]}
 
     def expected(self) -> Counter[str]:
         """What `verify` must say before the load, row by row."""
@@ -83,10 +73,9 @@ class Migration:
 @pytest.mark.parametrize("faults", ["", "429:0.07,500:0.06,reset:0.04,close-body:0.03"], ids=["calm", "20 % faults"])
 def test_a_migration_is_verified_loaded_verified_and_taken_back_to_the_last_label(faults: str, tmp_path: Path) -> None:
     """`verify` is exact before and after; undo, killed half-way and run again, leaves the exact set from before."""
-    seed = int(os.environ.get("SEED", random.randrange(10**6)))
-    sys.stdout.write(f"SEED={seed}\n")
-    migration = Migration(tmp_path, random.Random(seed))
-    with SandboxThread(migration.portal(), faults=faults, seed=seed, latency="20ms") as sandbox:
+    drawn = seed()
+    migration = Migration(tmp_path, random.Random(drawn))
+    with SandboxThread(migration.portal(), faults=faults, seed=drawn, latency="20ms") as sandbox:
         before = dict(sandbox.portal.pairs())
         assert len(before) == 800
         assert migration.run(sandbox, "verify", "a.csv", *TYPES, "--wait", "1") == 1
