@@ -10,7 +10,7 @@ __all__ = ["tally"]
 
 
 @pytest.mark.parametrize("seed", range(1000, 6000))
-@pytest.mark.parametrize("kind", ["", "removal", "mirror"])
+@pytest.mark.parametrize("kind", ["load", "removal", "mirror"])
 def test_loads_removals_and_mirrors_keep_their_promises(kind: str, seed: int, tally: Tally) -> None:
     """As in the slow tests, with other seeds."""
     tally.add(hold_seed(seed, kind))

@@ -20,7 +20,7 @@ def tally() -> Iterator[Tally]:
 @pytest.mark.parametrize(
     ("kind", "seed"),
     [
-        *(("", seed) for seed in range(100, 200)),
+        *(("load", seed) for seed in range(100, 200)),
         *((kind, seed) for kind in ("removal", "mirror") for seed in range(100, 160)),
     ],
 )
