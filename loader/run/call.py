@@ -1,4 +1,4 @@
-"""What a verb is run with, through whichever door it was called, and what it gives back.
+"""The arguments and the result of a verb, called from the command line or from Python.
 
 Each verb's module has a function `run`, which takes a `Call` and returns a `Done`. It is async where it talks to
 HubSpot; a plain function ends at the first Ctrl-C.
@@ -23,10 +23,10 @@ Agree: TypeAlias = Callable[[UndoPlanned | RemovalPlanned], Coroutine[Any, Any, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command with its checked settings, and whom it talks to. A stream that is None is closed, or there is none.
+    """A command with its checked settings and its streams. A stream that is None is closed, or there is none.
 
-    `agree` is called before anything is taken off. `show` prints at once what a command that takes its time was to show
-    (the others have it in `Done.shown`). `around` are clocks and chance, None for those of this machine.
+    `agree` is called before anything is taken off. `show` prints the output of a slow command at once (other commands
+    return it in `Done.shown`). `around` has clocks and random numbers, None for those of this machine.
     """
 
     command: Command
@@ -41,7 +41,7 @@ class Call:
 
 
 class Report(Protocol):
-    """What a report says, whatever its verb."""
+    """What the reports of all verbs have."""
 
     @property
     def exit_code(self) -> int:

@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from loader.send.transport import Transport
 
 OWN_FILES = 28
-"""What a run has open besides its connections: the journal and its logs, results, lock, log, streams."""
+"""Files that a run has open besides its connections: the journal and its logs, results, lock, log, streams."""
 
 MOST_FILES = 100_000
 
 SLOWEST_ANSWER = 2.0
-"""Seconds: there are enough workers to use the whole rate with answers as slow as this."""
+"""Seconds: there are enough workers to use the whole rate with answers this slow."""
 
 
 def surroundings() -> Surroundings:
-    """Return this machine's clock, time of day and chance."""
+    """Return this machine's clock, time of day and random numbers."""
     return Surroundings(time.monotonic, lambda: datetime.now(UTC), random.uniform)
 
 
 MOST_BATCHES = 8
-"""Requests of many pairs at once: they lie in memory, and eight are many times what 190 per 10 s let through."""
+"""Batch requests at once: they are in memory, and eight are many times more than 190 per 10 s need."""
 
 
 def batch_workers(settings: Settings) -> int:
-    """Return how many requests that carry many pairs may be under way at once."""
+    """Return how many batch requests may be under way at once."""
     return min(MOST_BATCHES, workers(settings))
 
 
@@ -79,7 +79,7 @@ async def open_gateway(
         notify(
             Note(f"Only {workers(settings)} requests at once: this system lets a process open few files (ulimit -n).")
         )
-    # The quota is that of a portal's private apps; an OAuth app has no part in it [HubSpot's usage guidelines].
+    # The quota is for a portal's private apps; it does not concern an OAuth app [HubSpot's usage guidelines].
     oauth = isinstance(credentials, OAuthCredentials)
     limiter = Limiter(
         settings.send.rate or START_RATE,

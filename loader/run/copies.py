@@ -21,11 +21,11 @@ from loader.stopping import Stop
 from loader.text import visible
 
 NOT_COPIED = 6
-"""The exit code of a command that did all its work but this; a code that says more stays."""
+"""The exit code of a command whose copies alone failed; a more serious code stays."""
 
 
 def check_copies(place: str, outputs: Outputs, inputs: Sequence[Input]) -> None:
-    """Raise UsageError where a run's files cannot be copied to, or one of them would overwrite an input there."""
+    """Raise UsageError if a run's files cannot be copied there, or one of them would overwrite an input."""
     check_place(place, _files(outputs), {source.name: Path(source.file) for source in inputs})
 
 
@@ -36,14 +36,14 @@ def _files(outputs: Outputs) -> list[Path]:
 async def copied(
     session: Session, place: str, outputs: Outputs, journal: AsyncJournal[Any], finished: Finished
 ) -> Finished:
-    """Copy results, failures, report and summary where `--copy-to` says, and return how the command ended then.
+    """Copy results, failures, report and summary to `--copy-to`, and return how the command ended then.
 
-    A copy that fails takes nothing away: it is reported, and the same command copies again. A failures file that
-    was corrected there is kept under a dated name.
+    If a copy fails, nothing is lost: it is reported, and the same command copies again. A failures file that was
+    corrected there is kept under a dated name.
     """
-    # There is no failures file without a row, and no report unless it was made.
+    # There may be no failures file and no report.
     files = [file for file in _files(outputs) if file.exists()]
-    # A run that was asked to stop still copies; if it is asked once more, the process ends.
+    # A run that was asked to stop still copies; at the second request the process ends.
     stop = Stop() if session.stop.asked() else session.stop
     watch = Watch(stop=stop, doing=session.does, timeout=session.settings.connection.timeout)
     try:
@@ -68,7 +68,7 @@ async def copied(
 
 
 def _keep_corrections(session: Session, place: str, outputs: Outputs, copied_last: str, watch: Watch) -> str:
-    """Give a failures file that was corrected where it is to be copied a dated name, and return that in a sentence."""
+    """Rename a corrected failures file at the destination, and return a sentence about it."""
     name, stamp = outputs.failures.name, session.moment()[:19].replace("-", "").replace(":", "")
     ending = name.removeprefix(f"{outputs.stem}.")
     names = (f"{outputs.stem}.{stamp}Z{number}.{ending}" for number in chain([""], count(-2, -1)))

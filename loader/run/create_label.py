@@ -1,4 +1,4 @@
-"""Create label: make a label of two object types, or find it there; and make those that a load's rows name."""
+"""Create label: make a label of two object types, or find it; also for the labels that a load's rows name."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from loader.send.portal import GatewayPortal
 from loader.settings import Settings
 
 WAITS = (0.0, 1.0, 4.0)
-"""Seconds before each look for a new label; HubSpot was seen to list it at once."""
+"""Seconds before each search for a new label; HubSpot was seen to list it at once."""
 
 
 async def run(call: Call) -> Done[CreatedLabel]:
-    """Make a label from one object type to another, or find it there; return its types.
+    """Make a label from one object type to another, or find an existing one; return its types.
 
     `settings.inverse_label` is its text from the other end, where that differs; `settings.label_name` its internal
-    name. Raises UsageError when nothing was made: for a name that nothing goes by, and where HubSpot refuses the label;
-    Fatal when the portal refuses the token.
+    name. Raises UsageError if nothing was made: for an unknown name, or if HubSpot refuses the label; Fatal if the
+    portal refuses the token.
     """
     first, second, label = call.command.arguments
     if not label.strip():
@@ -60,9 +60,9 @@ async def _created(
 async def make_labels(
     portal: GatewayPortal, new_labels: Sequence[NewLabel], notify: Notify
 ) -> dict[AssociationType, AssociationType]:
-    """Make the labels of a plan; return the association types of each by those that stood for them.
+    """Make the labels of a plan; return their association types by the placeholders of the plan.
 
-    Raises UsageError where HubSpot refuses one; those that were made before it stay, and the next load finds them.
+    Raises UsageError if HubSpot refuses one; labels that were made before stay, and the next load finds them.
     """
     made: dict[AssociationType, AssociationType] = {}
     for number, new in enumerate(new_labels):
@@ -86,7 +86,7 @@ async def _make(
     inverse: str | None = None,
     name: str | None = None,
 ) -> tuple[ListedType, ...]:
-    """Make a label and return its types, the one of this direction first, as the portal lists them then.
+    """Make a label and return its types as the portal lists them, the one of this direction first.
 
     `inverse` is its text from the other end where that differs, `name` HubSpot's internal name; None: one made of it.
     """
@@ -97,7 +97,7 @@ async def _make(
         refused = error
     for seconds in WAITS if refused is None else WAITS[:1]:
         await asyncio.sleep(seconds)
-        # Of a request that was sent twice, the second may be refused because the first has made the label.
+        # If a request was sent twice, the second may be refused because the first has made the label.
         if found := _types_of(await labels_of(portal, direction, names), label, inverse or label):
             return found
     if refused is None:
@@ -110,7 +110,7 @@ async def _make(
 
 
 def _types_of(listed: Labels, label: str, inverse: str | None) -> tuple[ListedType, ...]:
-    """Return the types of a label from both ends, none if it is not there; `inverse` None: whatever is called so."""
+    """Return the types of a label from both ends, none if it is not there; `inverse` None: with any inverse."""
     direction = listed.object_type, listed.to_object_type
     there = [each for each in listed.types if _is_of(each, direction) and folded(each.label) == folded(label)]
     other = folded(label if inverse is None else inverse)

@@ -1,4 +1,4 @@
-"""Doctor: whether a load could work, from the software to the inputs; it reads only, and looks at everything."""
+"""Doctor: checks whether a load could work, from the software to the inputs; it only reads."""
 
 import asyncio
 import fcntl
@@ -41,7 +41,7 @@ LITTLE_SPACE, NO_SPACE = 1 << 30, 50 << 20
 """Bytes. A journal takes some 100 for each row."""
 
 MOST_SKEW = 60.0
-"""Seconds that the clock may be off before times in the results mislead, and days of the quota begin elsewhere."""
+"""Seconds that the clock may be wrong before times in the results are misleading."""
 
 LITTLE_QUOTA = 0.1
 
@@ -49,7 +49,7 @@ MOST_SCOPES = 8
 
 
 async def run(call: Call) -> Done[list[Check]]:
-    """Look at everything; exit code 0, 1 with warnings alone, 2 with anything bad. Each finding is shown at once."""
+    """Check everything; exit code 0, 1 with only warnings, 2 with anything bad. Each finding is shown at once."""
     found: list[Check] = []
 
     def notify(event: Event) -> None:
@@ -103,7 +103,7 @@ def _software() -> Check:
 
 
 def _connection(call: Call, environment: Mapping[str, str]) -> tuple[Settings, Check | None]:
-    """Return the settings of the connection, and what is wrong with them or their token."""
+    """Return the settings of the connection, and the error in them or in their token."""
     bare = Settings(read=(), connection=ConnectionSettings())
     try:
         given = connection_settings(call.command, environment, lambda sentence: call.notify(Note(sentence)))
@@ -143,8 +143,8 @@ async def _account(session: Session) -> None:
             notify(Check("token", OK, f"{_origin(session.settings)}, and HubSpot accepts it"))
             whose = list(_whose(account, session.settings.connection.portal_id))
             scopes = None
-            if whose[0].state != BAD:  # Nothing else is asked of an account that is not the one that was named.
-                with suppress(LoaderError):  # A spent quota ends these two, and is one of the findings.
+            if whose[0].state != BAD:  # No more questions if it is not the expected account.
+                with suppress(LoaderError):  # A spent quota ends these two checks, and is one of the findings.
                     await portal.daily_usage()
                     scopes = await portal.scopes()
                 notify(_scopes(session.settings, scopes))
@@ -161,7 +161,7 @@ async def _account(session: Session) -> None:
 
 
 def _no_answer(error: LoaderError) -> Check:
-    """Return what it means that the first question has no answer of use."""
+    """Return what it means that the first question has no usable answer."""
     if isinstance(error, ApiError) and error.status is not None:
         way = "look at status.hubspot.com, and whether --base-url or a proxy on the way leads elsewhere"
         return Check("token", BAD, f"something answers, but not as HubSpot does: {error}", way)
@@ -243,7 +243,7 @@ def _api_version(spoken: str, now: datetime) -> Check:
 
 
 def _files(command: Command) -> Check | None:
-    """Return why no run can have the files that are named; None where it can, as far as their names show."""
+    """Return why no run can use the named files; None if it can, judged by their names."""
     if not (command.values["results"] or command.values["journal"]):
         return None
     settings = Settings(read=(), results=command.values["results"], journal=command.values["journal"])
@@ -255,7 +255,7 @@ def _files(command: Command) -> Check | None:
 
 
 def _results(folder: Path, of_journal: Path) -> Check:
-    """Return whether the files of a run can be written in a folder, and its journal is safe in another or the same."""
+    """Check whether the files of a run can be written in a folder, and its journal is safe where it is."""
     place = f"{folder.absolute()}"
     if problem := _unwritable(folder):
         return Check("results folder", BAD, f"{place}: {problem}", "create it, or give another --results")
@@ -289,7 +289,7 @@ def _cache(folder: str | None) -> Check:
 
 
 def _unwritable(folder: Path) -> str:
-    """Return why no file can be written and locked in a folder; blank where it can."""
+    """Return why no file can be written and locked in a folder; blank if it can."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -311,7 +311,7 @@ def _loads(folder: Path) -> Check:
 
 
 def _inputs(call: Call, watch: Watch) -> Iterator[Check]:
-    """Yield whether each input is readable, and its header understood; each by itself."""
+    """Check separately whether each input is readable and its header understood."""
     try:
         groups = input_settings(call.command, os.environ)
     except LoaderError as error:
@@ -323,7 +323,7 @@ def _inputs(call: Call, watch: Watch) -> Iterator[Check]:
 
 
 def _each_table(settings: InputSettings, call: Call, watch: Watch) -> Iterator[Check]:
-    """Yield what is known of each table of an input; where object types alone are missing, a warning."""
+    """Yield a finding for each table of an input; a warning if only object types are missing."""
     advice = ""
     try:
         found = open_inputs(settings, standard_input=call.standard_input, watch=watch)

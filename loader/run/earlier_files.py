@@ -1,4 +1,4 @@
-"""Files that are there before a run begins: an earlier run's are set aside, and no other file is touched."""
+"""Files of earlier runs are set aside before a run begins; no other file is touched."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ from loader.text import counted
 
 
 def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier | None) -> None:
-    """Make sure that the failures file's name is not that of another file; raises UsageError.
+    """Check that the failures file's name is not that of another file; raises UsageError.
 
-    A failures file of another run may be there: it is set aside under a dated name, as an earlier one of this run is.
+    A failures file of another run may be there: it is set aside under a dated name, like an earlier one of this run.
     """
     path, ours = outputs.failures, outputs.names()["failures"]
     if settings.fresh or (earlier is not None and earlier.failures == ours):
@@ -30,13 +30,13 @@ def check_failures_name(settings: Settings, outputs: Outputs, earlier: Earlier |
 
 
 def set_earlier_files_aside(session: Session, outputs: Outputs, earlier: Earlier | None, decision: Decision) -> None:
-    """Give an earlier run's files a dated name, and say so where something is left to do with them."""
+    """Rename an earlier run's files, with a date, and report it if something is left to do with them."""
     mended = _failures_are_mended(outputs)
     files = (outputs.results, outputs.failures, outputs.summary, outputs.journal)
     if earlier is not None and decision is Decision.REPLACE:
         session.notify(Note(_abandoned_rows(outputs, earlier), serious=True))
     elif earlier is not None and not earlier.planned and not mended:
-        # Nothing was sent and no row has an outcome: the files of that attempt are not worth keeping.
+        # Nothing was sent and no row has an outcome: these files are not kept.
         with writing(outputs.journal):
             for file in files:
                 file.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def set_earlier_files_aside(session: Session, outputs: Outputs, earlier: Earlier
 
 
 def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
-    """Return in a sentence how many rows of an unfinished run are never sent."""
+    """Return a sentence about the rows of an unfinished run that will never be sent."""
     with Journal(outputs.journal, read_only=True) as journal:
         counts = journal.counts()
     began = f" of {earlier.started_at[:16].replace('T', ' ')} UTC" if earlier.started_at else ""
@@ -63,7 +63,7 @@ def _abandoned_rows(outputs: Outputs, earlier: Earlier) -> str:
 
 
 def already_finished(earlier: Earlier, again: float | None) -> str:
-    """Return what a command says that finds a finished run of the same inputs and settings."""
+    """Return the note of a command that finds a finished run of the same inputs and settings."""
     ended = f" on {earlier.last_work:%Y-%m-%d at %H:%M} UTC" if earlier.last_work else ""
     removed = earlier.identity.get("verb") == "remove"
     nightly = (
@@ -79,12 +79,12 @@ def already_finished(earlier: Earlier, again: float | None) -> str:
 
 
 def _failures_are_mended(outputs: Outputs) -> bool | None:
-    """Return True when a failures file is there that the run in the journal did not write, None if it cannot be read.
+    """Return True if there is a failures file that the journal's run did not write, None if that is not known.
 
-    A journal of another version cannot be read: then it is not known.
+    It is not known if the journal is of another version and cannot be read.
     """
     if outputs.journal.exists():
-        # Also takes over what a killed process left beside the journal, which may be about to be renamed.
+        # To open it also recovers the log of a killed process, before the journal is renamed.
         with suppress(JournalError, RecordError), Journal(outputs.journal) as journal:
             return is_mended(outputs.failures, journal)
         return None
@@ -92,7 +92,7 @@ def _failures_are_mended(outputs: Outputs) -> bool | None:
 
 
 def note_kept_failures(session: Session, outputs: Outputs, kept: Path) -> None:
-    """Say where a failures file is now that the user had changed, and how it is loaded."""
+    """Report where a changed failures file is now, and how to load it."""
     following = load_mended(session.settings, outputs, kept)
     how = f"; to load your corrections in it: {following}" if following else ""
     why = f"{outputs.failures} has been changed since the load wrote it, so it is kept as {kept}{how}"
@@ -106,10 +106,10 @@ MOST_DAYS = 36_500
 
 
 def remove_old_runs(session: Session, outputs: Outputs) -> None:
-    """Remove the files of set-aside runs of this name that ended longer ago than `--keep` says, and say which.
+    """Remove the files of set-aside runs of this name that are older than `--keep`, and report them.
 
-    A journal goes last, so that one that is left by a crash still names what is left. A damaged one is left alone, and
-    so is a run whose failures file the user has changed: its corrections may be still to be loaded.
+    The journal is removed last, so that after a crash it still names the other files. A damaged journal is kept, and so
+    is a run whose failures file the user has changed: its corrections may still have to be loaded.
     """
     if (days := session.settings.keep) is None:
         return
@@ -126,7 +126,7 @@ def remove_old_runs(session: Session, outputs: Outputs) -> None:
 
 
 def _files_that_may_go(journal: Path, folder: Path, moment: datetime) -> list[Path]:
-    """Return the files of a run that ended before a moment, its journal last; none of one that is to be kept.
+    """Return the files of a run that ended before a moment, its journal last; none if the run is kept.
 
     Only files in a `folder` that the journal names, and that have its date in their names.
     """

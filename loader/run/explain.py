@@ -1,4 +1,4 @@
-"""What the codes of the results mean: one of them, or all, from the dictionary of reasons. Nothing is read or sent."""
+"""The meaning of one code of the results, or of all, from the dictionary of reasons. Nothing is read or sent."""
 
 import difflib
 import re
@@ -20,7 +20,7 @@ def run(call: Call) -> Done[Explained]:
 
 
 def explained(code: str | None = None) -> Explained:
-    """Return what a code of `error_category` means, in capitals or not, or an HTTP status alone; None: every code.
+    """Return the meaning of a code of `error_category`, in any case, or of an HTTP status; None: of every code.
 
     A code may have two entries: one for rows that were sent, one for rows that were not. Raises UsageError for a code
     that is not known, with the nearest ones.

@@ -1,4 +1,4 @@
-"""Export: write down which records are associated, as a file that a load takes back; or go on where that stopped."""
+"""Export: write which records are associated, as a file that a load can read; or continue where that stopped."""
 
 import os
 from collections.abc import Sequence
@@ -35,10 +35,10 @@ from loader.text import counted
 
 
 async def run(call: Call) -> Done[ExportReport]:
-    """Write what records of one object type are associated with among those of another, as the command names them.
+    """Write the associations of records of one object type with those of another.
 
-    Raises UsageError, InputError or JournalError when nothing was written, and RecordError when the output could not
-    be; whatever else ends it early is in the report, and the same command goes on.
+    Raises UsageError, InputError or JournalError if nothing was written, and RecordError if the output could not be
+    written; whatever else ends it early is in the report, and the same command continues.
     """
     settings = call.settings
     first, second = call.command.arguments
@@ -63,7 +63,7 @@ class _Export:
         self.names = names
 
     def _identity(self) -> dict[str, Any]:
-        """Return everything that an export is bound to."""
+        """Return the settings that an export must be continued with."""
         known = ObjectTypes()
         return {
             "object_types": [known.find(name) or name for name in self.names],
@@ -114,7 +114,7 @@ class _Export:
                 return await self._run(portal, lines, names, file, files)
 
     def _decided(self, files: ExportFiles) -> ExportState | None:
-        """Return the export to go on with, or that is finished; None to begin one, once the names are free."""
+        """Return the export to continue, or a finished one; None to begin a new one, after the names are free."""
         fresh = self.settings.fresh
         state = look(files, fresh=fresh)
         if state is None and files.output.exists() and not fresh:
@@ -141,7 +141,7 @@ class _Export:
         return None
 
     async def _prepared(self, portal: GatewayPortal, ending: str, bound: str | None) -> tuple[Lines, ObjectTypes]:
-        """Return how what is to be read is written, and the names of object types, once the portal is the right one."""
+        """Check that it is the right portal; return the writer of lines, and the names of object types."""
         await self.session.recognize(portal, bound=bound)
         self.session.note_ending_version()
         direction, names = await self.session.stop.unless(named_types(portal, *self.names))
@@ -192,7 +192,7 @@ class _Export:
         return self._report(target.state, files, stopped)
 
     def _report(self, state: ExportState, files: ExportFiles | None, stopped: LoaderError | None) -> ExportReport:
-        """Return what becomes of the command, and say it."""
+        """Report how the command ended, and return it."""
         unread = files.unread if files is not None and state.unread + state.rejected else None
         exit_code = state.exit_code or 0
         sent, retried, limited = (state.requests.get(each, 0) for each in ("sent", "retried", "rate_limited"))

@@ -1,4 +1,4 @@
-"""Associations as the lines of an export, in the words that a load takes back."""
+"""Associations as the lines of an export, in a form that a load can read."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ Row = tuple[str, str, str]
 
 
 class Lines:
-    """Makes the lines of the associations of one direction, one for each of their types.
+    """Makes the lines of associations of one direction, one for each type.
 
     `ending` is that of the output; Parquet is made of JSON lines. `by_label` leaves out the type
     ids of the portal's own labels, which are others in every portal. `labels` are the texts of the types by their keys.
@@ -30,16 +30,16 @@ class Lines:
         self.learn(labels)
 
     def learn(self, labels: Mapping[str, str]) -> None:
-        """Take over what the types are called now."""
+        """Use new labels of the types."""
         self._labels = labels
         self._ends: dict[Types, list[str]] = {}
 
     def unknown(self, links: Links) -> set[str]:
-        """Return the keys of the types among these that are not known yet."""
+        """Return the keys of the unknown types among these."""
         return {each.key for types in links.sets for each in types} - self._labels.keys()
 
     def of(self, links: Links) -> list[str]:
-        """Return the lines of associations; those of two records follow one another."""
+        """Return the lines of associations; the lines of one pair are consecutive."""
         first, second = self.direction
         ends = [self._ends.get(types) or self._ends.setdefault(types, self._ends_of(types)) for types in links.sets]
         lines: list[str] = []
@@ -67,7 +67,7 @@ class Lines:
     def _row(self, kind: AssociationType) -> Row:
         label = self._label_of(kind)
         if self._by_label and kind.category == USER_DEFINED:
-            # Without a label it is the type that says no more than that two records belong together.
+            # The type without a label only says that two records are associated.
             return kind.category if label else "", "", label_cell(label, self._written)
         if self._by_label:
             label = self._standard.get(kind, label)  # A portal may have renamed it.

@@ -1,4 +1,4 @@
-"""How an export reads: pages of the list of records become pieces, which are read side by side and written in order."""
+"""How an export reads: pages of the list of records become pieces, which are read in parallel and written in order."""
 
 import asyncio
 import tempfile
@@ -32,28 +32,28 @@ from loader.send.reading import RECORDS_PER_READ, CurrentAssociations
 from loader.text import counted
 
 READERS = 4
-"""Pieces that are read at the same time: a record of very many pages must not hold up all others."""
+"""Pieces that are read at the same time: a record with very many pages must not delay all others."""
 
 FIRST_RECORDS = 40
-"""In the first read, as it is not known yet how many associations each record has; then as many more as fit."""
+"""Records of the first read, when it is not known yet how many associations they have."""
 
 MOST_ASSOCIATIONS = 20_000
-"""In one answer: some 3 MB, which are many times that in memory; 40 records have no more in a page."""
+"""Associations in one answer: some 3 MB, and many times that in memory; 40 records have no more in a page."""
 
 BYTES_IN_MEMORY = 1 << 18
-"""Of a piece's lines; what is more waits in a temporary file until the pieces before it are written."""
+"""Bytes of a piece's lines in memory; the rest waits in a temporary file until earlier pieces are written."""
 
 BYTES_AT_ONCE = 1 << 20
 
 MOST_NAMED = 20
 
 SAME_REFUSALS = 200
-"""If HubSpot refuses to tell of this many records, and of no other of their piece, the command is wrong."""
+"""If HubSpot refuses this many records, and all of their piece, the command is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Records that are read together. `after` says where to go on behind them; `end`: they are the last."""
+    """Records that are read together. `after` is where to continue after them; `end`: they are the last."""
 
     ids: Sequence[int]
     after: str
@@ -62,7 +62,7 @@ class Piece:
 
 @dataclass(slots=True)
 class _Found:
-    """What was found of a piece: its lines, how much that is, and why some of its records could not be read."""
+    """The result of a piece: its lines, their counts, and why some of its records could not be read."""
 
     lines: "tempfile.SpooledTemporaryFile[bytes]"
     associated: set[int] = field(default_factory=set)
@@ -87,10 +87,10 @@ class _Named:
 
 
 class ExportReading:
-    """Reads everything that an export asks for and has not read yet, and hands it to its target.
+    """Reads the remaining records of an export, and writes them to its target.
 
     `inputs` name the records; without any, all of the first object type are listed. `names` are those of object types.
-    `name_unread`: records that cannot be read are named on the screen, as no file does.
+    `name_unread`: records that cannot be read are named on the screen, because there is no file for them.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class ExportReading:
         )
 
     def counted(self) -> ExportState:
-        """Return how far the export is, with the requests and the time of this command."""
+        """Return the state of the export, with the requests and the time of this command."""
         traffic, before = self._portal.gateway.traffic, self._before.requests
         counts = {"sent": traffic.sent, "retried": traffic.retried, "rate_limited": traffic.rate_limited}
         return replace(
@@ -136,7 +136,7 @@ class ExportReading:
         )
 
     async def all(self) -> None:
-        """Read to the end. Raises Fatal when no request can succeed, TooManyFailures when HubSpot refuses it all."""
+        """Read to the end. Raises Fatal when no request can succeed, TooManyFailures if HubSpot refuses everything."""
         queue: asyncio.Queue[Piece | None] = asyncio.Queue(maxsize=READERS)
         lister = asyncio.create_task(self._list(queue), name="list of records")
         reading: deque[tuple[Piece, asyncio.Task[_Found]]] = deque()
@@ -160,7 +160,7 @@ class ExportReading:
     # --- which records
 
     async def _list(self, queue: "asyncio.Queue[Piece | None]") -> None:
-        """Put every piece into the queue, and None behind the last, or where no more can be listed."""
+        """Put every piece into the queue, and None after the last, or when no more can be listed."""
         try:
             async for piece in self._named() if self._inputs else self._listed():
                 await queue.put(piece)
@@ -181,7 +181,7 @@ class ExportReading:
                 raise UsageError(f"HubSpot refuses to list {what} ({error.status}): {error.message}") from error
             if page.after and (page.after == after or not page.ids):
                 raise no_answer(ServerFault("the pages of the list of records do not come to an end"))
-            # A record that is made or removed meanwhile may move others from one page to the next.
+            # A record that is created or deleted meanwhile may move others to another page.
             ids += [each for each in dict.fromkeys(page.ids) if each not in latest]
             after, latest = page.after, frozenset(page.ids)
             if len(ids) >= RECORDS_PER_READ or not after:
@@ -250,7 +250,7 @@ class ExportReading:
     # --- what they have
 
     async def _read(self, piece: Piece) -> _Found:
-        """Return what the records of the piece have; who takes it closes its lines."""
+        """Read the associations of a piece; the caller closes the lines."""
         spool = tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, prefix="association-loader-")  # noqa: SIM115 - see above
         found = _Found(spool)
         try:
@@ -265,7 +265,7 @@ class ExportReading:
             found.associated.update(page.records.tolist())
             links = self._once(page) if self._direction[0] == self._direction[1] else page
             if unknown := self._lines.unknown(links):
-                # A label was made meanwhile.
+                # A label may have been made meanwhile.
                 labels = await type_names(self._portal, [self._direction])
                 self._lines.learn({**dict.fromkeys(unknown, ""), **labels.labels})
             lines = self._lines.of(links)
@@ -284,7 +284,7 @@ class ExportReading:
             )
 
     def _once(self, links: Links) -> Links:
-        """Leave out what the other record of a pair shows, too: of one object type, that of the lower id shows it.
+        """Within one object type both records show a pair: keep only that of the lower id.
 
         From both ends, a load could not know which of the two labels of a pair belong together.
         """
@@ -298,7 +298,7 @@ class ExportReading:
     # --- written
 
     async def _write(self, reading: "deque[tuple[Piece, asyncio.Task[_Found]]]") -> None:
-        """Wait for the first piece, write its lines, and write down how far the export is."""
+        """Wait for the first piece, write its lines, and store the state."""
         piece, task = reading[0]
         found = await task
         reading.popleft()
@@ -334,7 +334,7 @@ class ExportReading:
         self._session.notify(self._progress())
 
     def _name(self, unread: Iterable[str]) -> None:
-        """Name records that could not be read on the screen, the first of them, where no file does."""
+        """Name the first records that could not be read on the screen, if there is no file for them."""
         for sentence in unread if self._name_unread else ():
             self._named_so_far += 1
             if self._named_so_far <= MOST_NAMED:

@@ -1,4 +1,4 @@
-"""What a run is bound to, and what a command does about the run that its journal holds."""
+"""The settings that identify a run, and what a command does about the run in its journal."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +19,9 @@ from loader.text import counted
 
 
 def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
-    """Return everything that decides what is sent, and where to; the rest may change between start and resume.
+    """Return the settings that decide what is sent and where; others may change between start and resume.
 
-    Where a job's inputs are read in several ways, each option of reading has a list of values, one for each way.
+    If a job's inputs are read in several ways, each option of reading has a list of values.
     """
     groups = [_bound(group) for group in settings.read]
     return {
@@ -34,13 +34,13 @@ def identity(settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
 
 
 def _bound(part: InputSettings | SendSettings | ConnectionSettings) -> dict[str, Any]:
-    """Return the settings that a run is bound to, as its journal keeps them."""
+    """Return the settings that identify a run, from its journal."""
     found: dict[str, Any] = {}
     for field in fields(part):
         if field.name in binding():
             value = getattr(part, field.name)
             found[field.name] = dict(sorted(value.items())) if isinstance(value, Mapping) else value
-            if isinstance(value, bool):  # A flag that an earlier version did not know was off.
+            if isinstance(value, bool):  # A flag that an earlier version did not have was off.
                 found[field.name] = "yes" if value else None
     return found
 
@@ -50,8 +50,7 @@ class Earlier:
     """The run that a journal holds. `planned` is False when the portal refused the token before the plan was made.
 
     `results` and `failures` are its files, as the journal names them; `last_work` when a command last worked on it
-    (UTC).
-    `to_repeat` is True when rows failed for a reason that says that sending them again may help.
+    (UTC). `to_repeat` is True if rows failed for a reason after which it may help to send them again.
     """
 
     identity: Mapping[str, Any]
@@ -69,10 +68,10 @@ class Earlier:
 
 
 def earlier_run(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
-    """Return the run whose journal is beside the results, or None; changes nothing.
+    """Return the run whose journal is beside the results, or None, without changes.
 
-    Raises JournalError for a journal that is none, or damaged, or holds an unfinished run of another version, and
-    RecordError where the disk does not let it be read, unless a fresh run sets it aside anyway.
+    Raises JournalError for a file that is not a journal, is damaged, or has an unfinished run of another version, and
+    RecordError if it cannot be read from disk, unless a fresh run sets it aside anyway.
     """
     if not outputs.journal.exists():
         return None
@@ -108,14 +107,14 @@ def earlier_run(outputs: Outputs, *, fresh: bool = False) -> Earlier | None:
 
 
 def _names(journal: Journal) -> Iterator[str]:
-    """Yield the inputs' names; of a query also what may have changed about it."""
+    """Yield the inputs' names; for a query also what may have changed."""
     for number, source in enumerate(journal.inputs(), 1):
         is_query = "query" in journal.facts.copied.get(str(number), ())
         yield f"{source['path']}{' (the query or its rows)' * is_query}"
 
 
 def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
-    """Return a finished run of another version, by its summary: it makes way for a new one. Raises JournalError."""
+    """Return a finished run of another version, from its summary: it will be set aside. Raises JournalError."""
     summary: Any = None
     with suppress(OSError, ValueError):
         summary = json.loads(outputs.summary.read_text("utf-8"))
@@ -137,7 +136,7 @@ def _of_another_version(outputs: Outputs, error: OtherFormat) -> Earlier:
 class Decision(Enum):
     """Begin a new run, setting an earlier one's files aside, or resume the run that is there.
 
-    `REPLACE` is NEW while the run that is there is not finished: its rows that were not sent never will be.
+    `REPLACE` is NEW with an unfinished run: its pending rows will never be sent.
     """
 
     NEW = "new"
@@ -148,10 +147,10 @@ class Decision(Enum):
 def decide(
     earlier: Earlier | None, bound: Mapping[str, Any], settings: Settings, outputs: Outputs, now: datetime
 ) -> Decision:
-    """Return what a command that is bound to `bound` does about the run that is there.
+    """Return what a command with the identity `bound` does about the run that is there.
 
-    Raises JournalMismatch when there is an unfinished run of something else, and UsageError when no journal says
-    which run wrote the results.
+    Raises JournalMismatch if there is an unfinished run with another identity, and UsageError if no journal says which
+    run wrote the results.
     """
     if earlier is not None and earlier.results and not is_of(outputs.results, earlier.results):
         raise JournalMismatch(
@@ -201,7 +200,7 @@ def is_due_again(earlier: Earlier, again: float | None, now: datetime) -> bool:
 
 
 def _taken_back(outputs: Outputs, undo: Undo, bound: Mapping[str, Any]) -> JournalMismatch:
-    """Return why a run that was taken back is neither resumed nor taken for finished."""
+    """Return the error for a run that was taken back: it is neither resumed nor counted as finished."""
     if undo.finished_at is None:
         finish = finish_undo(str(outputs.results), bound, outputs.journal)
         return JournalMismatch(
@@ -214,7 +213,7 @@ def _taken_back(outputs: Outputs, undo: Undo, bound: Mapping[str, Any]) -> Journ
 
 
 def different(earlier: Earlier, now: Mapping[str, Any], portal_id: str | None) -> dict[str, str]:
-    """Return what differs between the earlier run and this command, by what a run is bound to, each in words."""
+    """Return the differences in identity between the earlier run and this command, in words."""
     words: dict[str, str] = {}
     for key, value in now.items():
         before = earlier.identity.get(key)

@@ -16,10 +16,10 @@ from loader.send.portal import GatewayPortal
 
 
 async def run(call: Call) -> Done[Labels]:
-    """Return the association types of two object types, from both ends; they go by any name that a load takes.
+    """Return the association types of two object types, from both ends, for any names that a load understands.
 
-    Raises UsageError for a name that nothing goes by, for two types that the portal does not associate, and without a
-    token; Fatal when the portal refuses the token.
+    Raises UsageError for an unknown name, for two types that the portal does not associate, and without a token; Fatal
+    if the portal refuses the token.
     """
 
     async def listed(portal: GatewayPortal) -> Labels:
@@ -34,13 +34,13 @@ async def run(call: Call) -> Done[Labels]:
 
 
 async def named_types(portal: GatewayPortal, first: str, second: str) -> tuple[Direction, ObjectTypes]:
-    """Return two object types by their names, and what people call them; UsageError for a name nothing goes by."""
+    """Return the ids of two object types, and their names for people; UsageError for an unknown name."""
     names = await object_types({first, second}, portal)
     return (_type_id(first, "FROM", names), _type_id(second, "TO", names)), names
 
 
 async def labels_of(portal: GatewayPortal, direction: Direction, names: ObjectTypes) -> Labels:
-    """Return the association types that the portal has of two object types; UsageError where it lists none."""
+    """Return the portal's association types of two object types; UsageError if it lists none."""
     types = await _direction(portal, direction, names)
     if direction != direction[::-1]:
         types += await _direction(portal, direction[::-1], names)
@@ -55,7 +55,7 @@ def _type_id(name: str, argument: str, names: ObjectTypes) -> str:
 
 
 async def _direction(portal: GatewayPortal, direction: Direction, names: ObjectTypes) -> list[ListedType]:
-    """Return the types that the portal has from one end, the unlabelled first, in the words that a load would take."""
+    """Return the portal's types from one end, the unlabelled first, in the words of a load."""
     answer = await portal.labels(direction)
     if answer is None:
         first, second = map(names.shown, direction)
@@ -88,7 +88,7 @@ class TypeNames:
 
 
 async def type_names(portal: GatewayPortal, directions: Iterable[Direction]) -> TypeNames:
-    """Return the names of all types of these directions, as far as the portal tells or HubSpot's table knows them."""
+    """Return the labels of all types of these directions, from the portal or HubSpot's table."""
     types, names = AssociationTypes(), TypeNames(labels={}, plain={}, singles={})
     for direction in directions:
         types.learn(direction, await portal.labels(direction) or ())

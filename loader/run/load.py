@@ -63,15 +63,15 @@ from loader.shell import command_line
 NO_ACCOUNT = Account(None, None)
 
 MOST_COMMANDS = 100
-"""A run that is gone on with every night for years remembers the latest of them."""
+"""A run that is resumed every night for years remembers only its latest commands."""
 
 
 async def run(call: Call) -> Done[Report]:
     """Load the inputs, or take off what they name, and return how it went; a dry run only plans.
 
-    Raises UsageError, InputError or JournalError when nothing was sent and no file was changed, RecordError when an
-    output could not be written, and Stopped when the run was to end before it had a journal, or at once;
-    whatever else ends a run early is in the report.
+    Raises UsageError, InputError or JournalError if nothing was sent and no file was changed, RecordError if an output
+    could not be written, and Stopped if the run was stopped before it had a journal, or at once; whatever else ends a
+    run early is in the report.
     """
     settings = call.settings
     if call.command.values["dry_run"]:
@@ -101,11 +101,11 @@ class _Load:
         self.now = session.around.now
         self.method: str | None = None
         self._beyond = 0
-        """Pending rows that this command leaves to others, because of its `--limit`."""
+        """Pending rows that this command leaves to later ones, because of its `--limit`."""
 
     @property
     def settings(self) -> Settings:
-        """The settings of this command, with the API version that it speaks."""
+        """The settings of this command, with the API version."""
         return self.session.settings
 
     async def run(self) -> Report:
@@ -129,8 +129,8 @@ class _Load:
             return await self._send(portal, account, refused, resumed=decision is Decision.RESUME)
 
     async def _go_on(self, portal: GatewayPortal, earlier: Earlier) -> tuple[Account, LoaderError | None]:
-        """Return whose portal it is, or what stops the run: it is resumed in the portal that it began in."""
-        portal.gateway.day.time_zone = earlier.time_zone  # The first answer may be that the day's quota is spent.
+        """Return the portal's account, or what stops the run: it is resumed only in the portal where it began."""
+        portal.gateway.day.time_zone = earlier.time_zone  # The first answer may say that the quota is spent.
         try:
             return await self.session.recognize(portal, bound=earlier.portal_id), None
         except (Fatal, Stopped) as error:
@@ -141,9 +141,9 @@ class _Load:
     async def _begin(
         self, portal: GatewayPortal, bound: dict[str, Any], earlier: Earlier | None, decision: Decision
     ) -> tuple[Account, LoaderError | None]:
-        """Read and plan everything, and give the journal its place; return whose portal it is, or what stops the run.
+        """Read and plan everything, and install the journal; return the portal's account, or what stops the run.
 
-        When the portal refuses the token, the journal holds what was read and no plan: the next command makes one.
+        If the portal refuses the token, the journal has what was read and no plan: the next command makes one.
         """
         staged, mirror = self.outputs.staged, self.settings.send.existing == "mirror"
         async with InThread(Staging(staged, stopping=self.stop.asked, mirror=mirror)) as staging:
@@ -157,11 +157,11 @@ class _Load:
                 "identity": bound,
                 "planned": refused is None,
                 "started_at": self.session.moment(),
-                # An earlier run's results file is renamed next.
+                # An earlier run's results file will be renamed.
                 "tables": {"results": OutputTable(name=self.outputs.results.name)},
             }
             await staging.call(lambda held: held.journal.remember(**facts))
-            # Where it lies: no file is changed before it is agreed what is taken off.
+            # Still in its scratch file: no file is changed before the user agrees to what is taken off.
             await staging.call(Staging.complete)
             if refused is None and (self.settings.removes or new_labels):
                 async with AsyncJournal(LoadJournal(staged)) as journal:
@@ -180,7 +180,7 @@ class _Load:
     async def _plan(
         self, portal: GatewayPortal, staging: InThread[Staging]
     ) -> tuple[Account, LoaderError | None, Sequence[NewLabel]]:
-        """Plan what was read; return whose portal it is, or what stops the run, and the labels to be made."""
+        """Plan what was read; return the portal's account, or what stops the run, and the labels to make."""
         try:
             account = await self.session.recognize(portal)
             event = await plan_rows(
@@ -208,9 +208,9 @@ class _Load:
     async def _make_labels(
         self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], new_labels: Sequence[NewLabel]
     ) -> LoaderError | None:
-        """Make labels, once it is held against its limit what a mirror is to take off; return what stops the run.
+        """Check the limit of a mirror's removals, then make labels; return what stops the run.
 
-        A journal without the labels is no plan: the next command makes one.
+        A journal without the labels is not a plan: the next command makes one.
         """
         try:
             if takes_off(self.settings.send):
@@ -225,7 +225,7 @@ class _Load:
     async def _agreed(
         self, portal: GatewayPortal, journal: AsyncJournal[Any], portal_id: str | None
     ) -> LoaderError | None:
-        """Show what would be taken off, hold it against what may be, and ask; return what stops the run.
+        """Show what would be taken off, compare it with the limit, and ask; return what stops the run.
 
         Raises UsageError when the answer is no.
         """
@@ -270,7 +270,7 @@ class _Load:
             return await self._report(journal, exit_code, stopped, changes)
 
     def _prepare(self, journal: Journal, account: Account) -> None:
-        """Bring the journal in line with this command: its limit, its outputs, the failed rows to be sent again."""
+        """Adapt the journal to this command: its limit, its outputs, the failed rows to send again."""
         if journal.failed_in_passing() or self.settings.retry_failed:
             journal.forget_failed(all_of_them=self.settings.retry_failed)
         if journal.limit(self.settings.send.limit):
@@ -282,7 +282,7 @@ class _Load:
             **self._kept(),
             command=command_line(self.settings.command),
             folder=os.getcwd(),  # noqa: PTH109 - a text is wanted
-            # Until the command ends, they say what to do if it is killed.
+            # Until the command ends, these facts say what to do if it is killed.
             exit_code=None,
             stopped=None,
             next_command=same_command(self.settings),
@@ -292,9 +292,9 @@ class _Load:
             journal.remember(portal_id=account.portal_id, time_zone=account.time_zone)
 
     def _kept(self) -> dict[str, Any]:
-        """Return what the journal keeps of this command for the later ones of its run, even if nothing is left to send.
+        """Return the facts that the journal keeps of this command for later ones, even if nothing is left to send.
 
-        An option that the summary or the report says belongs here: its value, by the name of a field of `Facts`.
+        An option that the summary or the report shows belongs here: its value, by the name of a field of `Facts`.
         """
         return {"outputs": self.outputs.names()}
 
@@ -307,7 +307,7 @@ class _Load:
         *,
         resumed: bool,
     ) -> None:
-        """Send all that has no outcome; a mirror knows before what it takes off, and does so at the end."""
+        """Send all pairs without an outcome; a mirror finds out first what to take off, and does that at the end."""
         if refused is not None:
             raise refused
         mirror = takes_off(self.settings.send)
@@ -344,7 +344,7 @@ class _Load:
         return Started(counts.total, counts.pending, resumed, self._beyond, limit)
 
     async def _send_rows(self, gateway: Gateway, journal: AsyncJournal[LoadJournal], meter: Meter) -> None:
-        """Send in passes: a pair that is to lose a type to another one waits for the pass after that one's."""
+        """Send in passes: a pair that will lose a type to another pair is sent in a pass after that pair's."""
         method = self.method or method_for(
             self.settings.send.method, costs(journal.counts.pending, 0, gateway.limiter.rate, None)
         )
@@ -355,14 +355,14 @@ class _Load:
             await self.session.run_pool(pool, lambda: meter.progress(journal.counts, beyond=self._beyond))
             if not (waiting := len(pairs.waiting)):
                 return
-            # Where as many wait as in the pass before, they wait for each other.
+            # If as many wait as in the pass before, they wait for each other.
             await journal.call(Journal.claim_again, no_waiting=waiting == waited)
             waited = waiting
 
     # --- the end
 
     async def _repeat_report(self, earlier: Earlier) -> Report:
-        """Nothing is left to send: make sure that the files are there, and report the same again."""
+        """Nothing is left to send: write missing files, and report the same again."""
         self.session.note(already_finished(earlier, self.settings.again))
         async with AsyncJournal(Journal(self.outputs.journal)) as journal:
             await journal.call(Journal.limit, None)
@@ -380,10 +380,10 @@ class _Load:
     async def _report(
         self, journal: AsyncJournal[Any], exit_code: int, stopped: LoaderError | None, changes: dict[str, Any]
     ) -> Report:
-        """Write the failures file and the summary, and return what becomes of the command."""
+        """Write the failures file and the summary, and return how the command ended."""
         finished = await journal.call(self._sum_up, journal.counts, exit_code, stopped, changes)
         if self.settings.copy_to is not None:
-            self.session.around.permit()  # Where another worker goes on with the run, the copies are that one's.
+            self.session.around.permit()  # If another worker continues the run, that one makes the copies.
             finished = await copied(self.session, self.settings.copy_to, self.outputs, journal, finished)
             ending = {key: finished.summary[key] for key in ("exit_code", "next_command")}
             await journal.call(Journal.remember, **ending)
@@ -442,7 +442,7 @@ class _Load:
 
 
 def _failed_for(code: str, reason: Reason, rows: int, first: Sequence[Line]) -> FailedFor:
-    """Return what an ending says of one reason."""
+    """Return the part of the end of a run about one reason."""
     places = tuple(dict.fromkeys((line.input, line.row) for line in first))
     failed = [line for line in first[:1] if line.status == "failed"]
     example = "".join(in_short(code, line.http_status, line.error_message) for line in failed)

@@ -1,4 +1,4 @@
-"""What a run has used so far, over all the commands that worked on it, and how fast it is going now."""
+"""What a run has used so far, over all its commands, and its current speed."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ class Meter:
         self._began = began
         self._sending_since = around.clock()
         self._sending_from = around.clock() - before.requests.sending_seconds
-        """When sending would have begun without a break between commands."""
+        """When sending would have begun if there had been no time between commands."""
         self._pace = Pace(before.pace_width, before.pace)
         self._seen: dict[str, int] = {}
         self._done = self._failed = 0
         self._samples: deque[_Sample] = deque()
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
-        """Take note of outcomes, whether they are written down already or not."""
+        """Count outcomes, written or not."""
         for outcome in outcomes:
             if outcome.status == "failed":
                 self._failed += outcome.rows
@@ -47,7 +47,7 @@ class Meter:
                 self._done += outcome.rows
 
     def facts(self) -> dict[str, object]:
-        """Return what changed of the journal's facts, to be written with a commit."""
+        """Return changes of the journal's facts, for the next commit."""
         self._note_traffic()
         now, before, traffic = self._around.clock(), self._before.requests, self._gateway.traffic
         return {
@@ -71,7 +71,7 @@ class Meter:
         self._note_traffic()
         first, last = self._window(counts.pending)
         before, traffic = self._before.requests, self._gateway.traffic
-        # Rows are what is left, not requests: some rows need none, and a request may carry thousands.
+        # The estimate is made by rows, not by requests: some rows need none, and one request may have thousands.
         rows_per_second = _per_second(first, last, first.pending - last.pending)
         return Progress(
             **counts.rows(),
@@ -102,7 +102,7 @@ class Meter:
         return Exporting(records=records, total=total, lines=lines, **self._traffic(0))
 
     def _traffic(self, pending: int) -> dict[str, Any]:
-        """Return what all progress shows of requests: how many, how fast, and what they wait for."""
+        """Return the figures of requests in every progress: how many, how fast, and what they wait for."""
         first, last = self._window(pending)
         return {
             "requests": last.sent,
@@ -112,7 +112,7 @@ class Meter:
         }
 
     def _note_traffic(self) -> None:
-        """Take note of what went over the wire since the last time."""
+        """Count the requests since the last call."""
         traffic = self._gateway.traffic
         unanswered = traffic.sent - traffic.by_status.total() - len(self._gateway.in_flight)
         broken = sum(count for status, count in traffic.by_status.items() if status.startswith("5"))

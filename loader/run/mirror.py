@@ -1,4 +1,4 @@
-"""A mirror: what the file does not ask of its records is found and held against its limit, and at the end taken off."""
+"""A mirror: associations that are not in the file are found, compared with the limit, and taken off at the end."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -32,16 +32,16 @@ READERS = 3
 EXAMPLES = 3
 
 BY_DEFAULT = Budget(share=0.1)
-"""What `--max-removals` is for a mirror, unless it says something else."""
+"""The default of `--max-removals` for a mirror."""
 
 
 def takes_off(send: SendSettings) -> bool:
-    """Return whether a load takes anything off: a mirror, unless it is to load some records of its inputs only."""
+    """Return True if a load takes anything off: a mirror, unless it loads only some records of its inputs."""
     return send.existing == "mirror" and send.limit is None
 
 
 def refuse_part_of_a_file(settings: Settings, inputs: Sequence[Input]) -> None:
-    """Raise UsageError for a mirror of a failures file: its rows are not all that their records are to have."""
+    """Raise UsageError for a mirror of a failures file: it has not all rows of its records."""
     for source in inputs if settings.send.existing == "mirror" else ():
         if {"_row", "_error_category"} <= set(source.header):
             raise UsageError(
@@ -53,9 +53,9 @@ def refuse_part_of_a_file(settings: Settings, inputs: Sequence[Input]) -> None:
 async def read_all_in_scope(
     journal: AsyncJournal[LoadJournal], current: CurrentAssociations, session: Session
 ) -> Tally:
-    """Read every record in scope that was not read yet, write down what is to go, and return what was found.
+    """Read every unread record in scope, write down what is to go, and return what was found.
 
-    Pairs that have all that rows ask for are unchanged, and not read again.
+    Pairs that have all that rows ask for are recorded as unchanged, and not read again.
     """
     tally = Tally()
 
@@ -90,9 +90,9 @@ async def _side_by_side(work: Callable[[], Coroutine[Any, Any, None]], times: in
 
 
 async def plan_removals(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session) -> None:
-    """Find out what a mirror is to take off, all of it, before anything is written in the portal.
+    """Find everything that a mirror will take off, before anything is written in the portal.
 
-    Raises TooManyRemovals when that is more than `--max-removals` allows; the next command finds it out anew.
+    Raises TooManyRemovals if that is more than `--max-removals` allows; the next command reads everything again.
     """
     await read_all_in_scope(journal, CurrentAssociations(portal.gateway), session)
     removals, associations, too_many = await journal.call(_planned, session.settings)
@@ -118,7 +118,7 @@ async def plan_removals(journal: AsyncJournal[LoadJournal], portal: GatewayPorta
 async def plan_mirror(
     journal: AsyncJournal[LoadJournal], current: CurrentAssociations, session: Session
 ) -> MirrorPlanned:
-    """Return what a mirror would add, keep and take off, by type; changes nothing in the portal."""
+    """Return what a mirror would add, keep and take off, by type, without changes in the portal."""
     tally = await read_all_in_scope(journal, current, session)
     removals, associations, too_many = await journal.call(_planned, session.settings)
     labels = await journal.call(LoadJournal.labels)
@@ -149,7 +149,7 @@ async def plan_mirror(
 
 
 def _planned(journal: LoadJournal, settings: Settings) -> tuple[int, int, TooManyRemovals | None]:
-    """Write down what is to go, once all in scope is read: how many of how many associations, and if it is too many."""
+    """Write down what is to go, after all reads; return how many of how many associations, and whether too many."""
     removals, associations = journal.plan_removals()
     examples = [
         f"{record_in_words(first, record)} and {record_in_words(second, other)} ({label or 'no label'})"
@@ -160,9 +160,9 @@ def _planned(journal: LoadJournal, settings: Settings) -> tuple[int, int, TooMan
 
 
 async def taking_off(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session, turn: int) -> Pool:
-    """Return the pool that takes off what was planned for a turn, of records that are not exempt by now.
+    """Return the pool that takes off what was planned for a turn, without records that are exempt by now.
 
-    Each is read once more, just before: what came meanwhile stays.
+    Each pair is read again just before: what came meanwhile stays.
     """
     await journal.call(LoadJournal.begin_removals, turn)
     judge, most = Mirroring(journal.held.unlabelled), batch_workers(session.settings)

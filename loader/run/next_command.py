@@ -1,4 +1,4 @@
-"""The exact command that comes next, for people to copy."""
+"""The exact next command, for people to copy."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -36,7 +36,7 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Typed:
-    """A command as it was typed: the program with its verb, and what follows them."""
+    """A command as it was typed: the program with its verb, and the other words."""
 
     program: str
     verb: str
@@ -44,7 +44,7 @@ class _Typed:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return the command of these settings, one that was typed."""
+        """Return the typed command of these settings."""
         program, verb, *words = settings.command
         return cls(program=program, verb=verb, parts=tuple(_parts(words)))
 
@@ -53,7 +53,7 @@ class _Typed:
         return replace(self, parts=tuple(part for part in self.parts if part.option not in options))
 
     def plus(self, option: str, *value: str) -> Self:
-        """Return the command with an option more, and with its value, if it has one."""
+        """Return the command with another option, and its value, if any."""
         return replace(self, parts=(*self.parts, _Part(option, (option, *value))))
 
     def __str__(self) -> str:
@@ -71,13 +71,13 @@ def next_command(
     to_remove: bool = False,
     too_much: bool = False,
 ) -> str | None:
-    """Return what to run next, or None when every row is created, or when no command was typed.
+    """Return the next command, or None if every row is created, or if no command was typed.
 
-    Pending rows, or something that a mirror is `to_remove` still: the same command. Rows that are `correctable`: the
-    failures file, once it is corrected; it holds the other failed rows, too. Failed rows alone of which `may_pass` says
-    that sending some again as they are may help, or what a mirror failed to remove: the same command with
-    `--retry-failed`. Where `too_much` would be removed: a look at what that is, because the same command would be
-    stopped again. What the environment and the configuration file say is not repeated.
+    Pending rows, or something that a mirror has still `to_remove`: the same command. `correctable` rows: load the
+    corrected failures file, which has the other failed rows, too. Only failed rows, if it may help to send some again
+    unchanged (`may_pass`), or what a mirror failed to remove: the same command with `--retry-failed`. If `too_much`
+    would be removed: a plan of that, because the same command would be stopped again. Options from the environment and
+    the configuration file are not repeated.
     """
     if not settings.command:
         return None
@@ -94,13 +94,13 @@ def next_command(
     if not counts.failed and not counts.rejected:
         return None
     if not is_reloadable(settings):
-        # A job's failures may come from files that are read in different ways: they are corrected where they come from.
+        # A job's failures may come from files that are read in different ways: they are corrected in these files.
         return str(typed.without("--fresh", "--retry-failed", "--limit"))
     return load_mended(settings, outputs, outputs.failures)
 
 
 def is_reloadable(settings: Settings) -> bool:
-    """Return True where the failures file can be loaded by the same command with other inputs.
+    """Return True if the failures file can be loaded by the same command with other inputs.
 
     That of a job cannot: its inputs stand in the configuration file, each with how it is read.
     """
@@ -112,7 +112,7 @@ def is_reloadable(settings: Settings) -> bool:
 
 
 def same_command(settings: Settings) -> str | None:
-    """Return the command that resumes a run that ended in its middle, or None when no command was typed."""
+    """Return the command that resumes an unfinished run, or None if no command was typed."""
     if not settings.command:
         return None
     return str(_Typed.of(settings).without("--fresh", "--retry-failed"))
@@ -121,9 +121,9 @@ def same_command(settings: Settings) -> str | None:
 def load_what_is_missing(
     settings: Settings, outputs: Outputs, differing: int, stopped: LoaderError | None
 ) -> str | None:
-    """Return what to run after a verification: itself when it was stopped, else what was not done yet, once more.
+    """Return the next command after a verification: itself if it was stopped, else the load again.
 
-    Rows that the load itself could not load are corrected first. After an undo nothing: what it removed is not wanted.
+    Rows that the load could not load are corrected first. After an undo there is none: what it removed is not wanted.
     """
     if not settings.command:
         return None
@@ -144,7 +144,7 @@ def load_what_is_missing(
 
 
 def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | None:
-    """Return the command that loads a failures file of this run once it is mended.
+    """Return the command that loads a corrected failures file of this run.
 
     None when no command was typed, and for a job (see `is_reloadable`).
     """
@@ -152,7 +152,7 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
         return None
     typed = _Typed.of(settings)
     given = {part.option for part in typed.parts}
-    # The failures file takes the place of the inputs.
+    # The failures file replaces the inputs.
     options = [part for part in typed.without(*_OF_THIS_RUN, *_OF_THE_FORMAT, *_QUERIES).parts if part.option]
     mended = _Typed(
         program=typed.program,
@@ -162,7 +162,7 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
     for option, value in _format_options(settings, outputs, failures, given):
         mended = mended.plus(option, value)
     if settings.send.existing == "mirror":
-        # These rows are not all that their records are to have.
+        # These are not all rows of their records.
         mended = mended.without(*_OF_A_MIRROR).plus("--existing", "merge")
     results = failures.with_suffix(".results.csv")
     if not has_room(results):
@@ -175,7 +175,7 @@ def load_mended(settings: Settings, outputs: Outputs, failures: Path) -> str | N
 
 
 def finish_undo(results: str, bound: Mapping[str, Any], journal: Path) -> str:
-    """Return the command that finishes the undo of a run that is bound to `bound`."""
+    """Return the command that finishes the undo of a run with the identity `bound`."""
     options = {"--profile": bound.get("profile")}
     if journal.parent.absolute() != (journal.parent / results).absolute().parent:
         options["--journal"] = as_file(str(journal))
@@ -184,12 +184,12 @@ def finish_undo(results: str, bound: Mapping[str, Any], journal: Path) -> str:
 
 
 def load_planned(settings: Settings) -> str | None:
-    """Return the command that loads what a plan has shown, or None when no command was typed."""
+    """Return the command that loads what was planned, or None if no command was typed."""
     if not settings.command:
         return None
     typed = _Typed.of(settings)
     is_plan = typed.verb == "plan"
-    # What a plan wrote is not what the load is to write.
+    # The plan's outputs are not those of the load.
     load = typed.without("--report", "--failures" if is_plan else "--dry-run")
     return str(replace(load, verb="load") if is_plan else load)
 
@@ -197,7 +197,7 @@ def load_planned(settings: Settings) -> str | None:
 def _format_options(
     settings: Settings, outputs: Outputs, failures: Path, typed: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the options by which a failures file is read: what the environment or a configuration file says goes on."""
+    """Yield the options to read a failures file; the environment and the configuration file still apply."""
     read, form = settings.read[0], outputs.form
     if is_workbook(failures):
         found = {"--format": (read.format, "xlsx"), "--sheet": (read.sheet, form.sheet)}
@@ -213,7 +213,7 @@ def _format_options(
 
 
 def _parts(words: Collection[str]) -> Iterator[_Part]:
-    """Tell options, their values and inputs apart; everything after `--` is an input."""
+    """Parse words into options with their values, and inputs; everything after `--` is an input."""
     valueless = flags()
     rest = iter(words)
     for word in rest:

@@ -1,4 +1,4 @@
-"""The program that `--on-end` names: it runs once a command has ended, and reads the summary."""
+"""The program of `--on-end`: it runs after the end of a command, and reads the summary."""
 
 import asyncio
 import json
@@ -22,21 +22,21 @@ SECONDS = 60.0
 """How long the program may take; then it is killed."""
 
 EXIT_CODE = "ASSOCIATION_LOADER_EXIT_CODE"
-"""The variable of the program's environment that has the command's exit code."""
+"""The environment variable of the program with the command's exit code."""
 
 _PUBLIC = ("HUBSPOT_BASE_URL", "HUBSPOT_CLIENT_ID")
 _NOT_PASSED_ON = (
     DATABASE_URL,
-    "ASSOCIATION_LOADER_ON_END",  # A loader that the program starts would start the program again.
+    "ASSOCIATION_LOADER_ON_END",  # Otherwise a loader that the program starts would start the program again.
 )
 _LONG_SECRET = 8
-"""Characters of a secret that occurs in a longer text by no chance; the sandbox takes any token, also `x`."""
+"""Characters: shorter secrets are part of other texts by chance; the sandbox takes any token, also `x`."""
 
 
 async def then_on_end(call: Call, work: Coroutine[Any, Any, Done[T]]) -> Done[T]:
-    """Do the work of a verb, then run the program of `--on-end`; whatever becomes of that is a warning.
+    """Do the work of a verb, then run the program of `--on-end`; if that fails, it is only a warning.
 
-    It is not run where the command has no summary, because nothing began, nor after a second Ctrl-C.
+    It is not run if the command has no summary because nothing began, nor after a second Ctrl-C.
     """
     done = await work
     words = call.settings.on_end
@@ -48,7 +48,7 @@ async def then_on_end(call: Call, work: Coroutine[Any, Any, Done[T]]) -> Done[T]
 
 
 def _environment(environment: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
-    """Return an environment without the database's address, and without credentials, under whatever name."""
+    """Return an environment without the database's address and without credentials, under any name."""
 
     def is_secret(name: str, value: str) -> bool:
         named = name.startswith("HUBSPOT_") and name not in _PUBLIC
@@ -59,7 +59,7 @@ def _environment(environment: Mapping[str, str], secrets: Sequence[str]) -> dict
 
 
 async def _run(words: Sequence[str], summary: str, environment: Mapping[str, str], stop: Stop) -> str | None:
-    """Run a program to its end and return what went wrong, None for nothing."""
+    """Run a program to its end and return what went wrong, or None."""
     try:
         process = _started(words, summary, environment)
     except OSError as error:
@@ -67,9 +67,9 @@ async def _run(words: Sequence[str], summary: str, environment: Mapping[str, str
 
     def kill(_: object = None) -> None:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # Whatever it has started ends with it.
+            os.killpg(process.pid, signal.SIGKILL)  # Its child processes end with it.
 
-    # After a first Ctrl-C the program runs like after any other end; the next one is for the program.
+    # After a first Ctrl-C the program still runs; the next Ctrl-C is for the program.
     first = (lambda _: None) if stop.asked() else kill
     try:
         with stop.listening(first, kill):

@@ -1,4 +1,4 @@
-"""Plan: everything that load does before its first write, and nothing that it writes."""
+"""Plan: everything that a load does before its first write."""
 
 import asyncio
 import os
@@ -40,7 +40,7 @@ from loader.text import timestamp
 from loader.version import version
 
 ATTEMPTS = 3
-"""At each question, which take a few seconds: a person waits, and nothing is lost when the portal is out of reach."""
+"""Attempts of each question, which take a few seconds: a person waits, and a plan without the portal is possible."""
 
 _ADDRESSES_UNCHECKED = (
     "Not checked without a token: the HubSpot account in the records' addresses; --portal-id says which it should be."
@@ -50,7 +50,7 @@ _REMOVALS_UNCHECKED = "Not looked at without a token: what --existing mirror wou
 
 
 async def run(call: Call) -> Done[Planned]:
-    """Plan as either door has it, also for a dry run; exit code 1 when there are rejects."""
+    """Plan, for the command line, for Python and for a dry run; exit code 1 if there are rejects."""
     report = call.settings.report
     failures = call.settings.failures if call.command.verb == "plan" else None
     if report is not None:
@@ -72,7 +72,7 @@ async def run(call: Call) -> Done[Planned]:
 
 
 def _check_page(report: str, failures: str | None) -> None:
-    """Raise UsageError where the page of a plan cannot be written."""
+    """Raise UsageError if the page of a plan cannot be written."""
     from loader.show.report import check_report  # noqa: PLC0415 - jinja2, for a page only
 
     check_report(Path(report), "--report")
@@ -90,9 +90,9 @@ def _write_page(report: str, event: Planned, notes: Sequence[str]) -> None:
 async def _planned(call: Call, *, failures: bool) -> Planned:
     """Read and check everything; sends no write and leaves no file.
 
-    With `failures`, the rejected rows are written to the failures file of the settings, as a load would. Without a
-    token no socket is opened, and `unchecked` lists the object types whose labels could not be read.
-    Raises UsageError or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
+    With `failures`, the rejected rows are written to the failures file of the settings, like a load does. Without a
+    token no socket is opened, and `unchecked` lists the object types whose labels could not be read. Raises UsageError
+    or InputError as load would, and Fatal when the portal refuses the token or cannot be reached.
     """
     settings = call.settings
     async with at_work(call) as session, session.inputs() as inputs:
@@ -130,7 +130,7 @@ async def _without_token(session: Session, inputs: Sequence[Input], staging: InT
 
 
 async def _with_portal(session: Session, inputs: Sequence[Input], staging: InThread[Staging], journal: Path) -> Planned:
-    """Return the plan with what the portal says; for that, the journal is installed."""
+    """Return the plan with what the portal already has; for that, the journal is installed."""
     async with session.connected(session.notify, attempts=ATTEMPTS) as portal:
         account = await session.recognize(portal)
         try:
@@ -173,8 +173,8 @@ async def plan_rows(
 ) -> Planned:
     """Turn the rows that were read into pairs, and return what a load would do with them.
 
-    Without a portal, names are resolved as far as the standard tables go. `attempts` is for each
-    reading of the associations that records have; None: as many as a load makes. Raises UsageError, Retryable or Fatal.
+    Without a portal, names are resolved only by the standard tables. `attempts` is for each reading of the associations
+    that records have; None: as many as a load makes. Raises UsageError, Retryable or Fatal.
     """
     settings, send = session.settings, session.settings.send
     current = CurrentAssociations(portal.gateway, attempts=attempts) if portal else None
@@ -201,7 +201,7 @@ async def plan_rows(
 
 
 async def _with_removals(session: Session, portal: GatewayPortal, path: Path, event: Planned) -> Planned:
-    """Look up what the pairs of a planned journal would lose, and return the plan with that."""
+    """Look up what the pairs of a planned journal would lose, and add it to the plan."""
     async with AsyncJournal(Journal(path)) as journal:
         await journal.call(Journal.limit, session.settings.send.limit)
         found = await look_at_removals(session, portal, journal, portal_id=event.portal_id, attempts=ATTEMPTS)
@@ -211,7 +211,7 @@ async def _with_removals(session: Session, portal: GatewayPortal, path: Path, ev
 
 
 async def _with_what_is_there(session: Session, portal: GatewayPortal, path: Path, event: Planned) -> Planned:
-    """Look up what the pairs of a planned journal have already, and return the plan with that."""
+    """Look up what the pairs of a planned journal have already, and add it to the plan."""
     settings = session.settings
     current = CurrentAssociations(portal.gateway, attempts=ATTEMPTS)
     async with AsyncJournal(LoadJournal(path)) as journal:

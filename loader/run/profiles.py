@@ -1,4 +1,4 @@
-"""Profiles: which there are, and nothing secret of them."""
+"""Profiles: the list of them, without secrets."""
 
 import os
 
@@ -8,7 +8,7 @@ from loader.run.call import Call, Done
 
 
 def run(call: Call) -> Done[list[Profile]]:
-    """List the profiles in the order of their file; UsageError when there is none, or one is wrong."""
+    """List the profiles in the order of their file; UsageError if there is none, or one is wrong."""
     del call
     found = [
         Profile(

@@ -1,6 +1,4 @@
-"""What is about to be taken off, by what the pairs have now: it is counted, and held against what may go, before the
-first write.
-"""
+"""What will be taken off is counted, by the pairs' current associations, and compared with the limit."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -25,7 +23,7 @@ from loader.settings import Budget
 from loader.text import counted
 
 FEWEST_OF_A_SHARE = 100
-"""From this many associations on a share counts: of a few, a single one may be half."""
+"""From this many associations on a limit in percent is used: of a few, a single one may be half."""
 
 MOST_EXAMPLES = 3
 
@@ -42,8 +40,8 @@ async def look_at_removals(
 ) -> RemovalPlanned:
     """Look up, from their own end, all pairs that have no outcome, and return what they would lose.
 
-    The journal then knows which types are labels. Raises Unreachable when HubSpot gives no usable answer, and Fatal
-    when it refuses the token.
+    Afterwards the journal knows which types are labels. Raises Unreachable without a usable answer, and Fatal if
+    HubSpot refuses the token.
     """
     names = await session.stop.unless(type_names(portal, journal.held.directions()))
     await journal.call(Journal.remember, labels=names.labels)
@@ -58,7 +56,7 @@ async def _look(
     journal: AsyncJournal[Any], current: CurrentAssociations, judge: Judge, notify: Notify
 ) -> RemovalPlanned:
     found = RemovalPlanned(portal_id=None)
-    # The pairs of one record may be in many lots: what it has counts once.
+    # The pairs of one record may be in many lots: its associations count once.
     known: defaultdict[Direction, set[int]] = defaultdict(set)
     lots = 0
     while lot := await journal.call(Journal.next_lot):
@@ -78,7 +76,7 @@ async def _counted(
     judge: Judge,
     known: defaultdict[Direction, set[int]],
 ) -> RemovalPlanned:
-    """Return the counts with those of pairs of one direction.
+    """Add the counts of pairs of one direction.
 
     `known` are the records, by direction, whose associations are among the counts; those of the pairs are added.
     """
@@ -91,7 +89,7 @@ async def _counted(
     unread = int((~readable).sum())
     here, there = pairs.direction, pairs.direction[::-1]
     new = set(pairs.from_ids[readable].tolist()) - known[here]
-    # An association of two records that both are read is one, whichever was read first.
+    # An association of two records that are both read counts once.
     of = reading.count_of(new, without=known[there], within=here == there)
     known[here] |= new
     whole = labelled = unchanged = refused = refused_rows = 0
@@ -129,7 +127,7 @@ def _named(pair: Pair) -> str:
 
 
 def too_many_removals(budget: Budget | None, removals: int, of: int, examples: Sequence[str]) -> TooManyRemovals | None:
-    """Return what stops a run that would take off more than the budget allows; None where it may.
+    """Return the error for a run that would take off more than the limit; None if it may.
 
     `of` is how many associations in scope there are; `examples` are some of those that would go.
     """

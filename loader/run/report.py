@@ -1,4 +1,4 @@
-"""How a command ended, for its caller in Python or on the command line."""
+"""Reports: how a command ended, for its caller in Python or on the command line."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,8 +37,8 @@ def _shortly(report: Any, counted: str, path: Path | None) -> str:
 class Report:
     """How a load ended: the command's exit code, the summary as in the summary file, and where the files are.
 
-    `stopped` is the error that ended it early, or None. `planned` is set after a dry run alone: nothing was sent then,
-    no file was written, and `results` and `failures` hold no line.
+    `stopped` is the error that ended it early, or None. `planned` is set only after a dry run: then nothing was sent,
+    no file was written, and `results` and `failures` are empty.
     """
 
     exit_code: int
@@ -56,7 +56,7 @@ class Report:
     def results(self) -> "pd.DataFrame":
         """The lines of the results file, in any order; every cell is text, blank where there is none.
 
-        Read from the journal at each access, so the journal must still be where the load left it.
+        It is read from the journal at each access, so the journal must still be there.
         """
         if self.planned is not None:
             return _frame(Line._fields, [])
@@ -66,7 +66,7 @@ class Report:
 
     @property
     def failures(self) -> "pd.DataFrame":
-        """The failed and rejected records as in the failures file, but with no formula defused; every cell is text."""
+        """The failed and rejected records as in the failures file, but formulas are unchanged; every cell is text."""
         if self.planned is not None:
             return _frame(ADDED, [])
         with Journal(self.outputs.journal, read_only=True) as journal:
@@ -79,7 +79,7 @@ class Report:
 
 
 def dry_report(planned: Planned, settings: Settings) -> Report:
-    """Return what a dry run found as a report: the summary of a load that has not begun, exit code 1 with rejects."""
+    """Return the report of a dry run: the summary of a load that has not begun, exit code 1 with rejects."""
     first, inputs = next(iter(planned.inputs)), list(planned.inputs.values())
     outputs = name_outputs(settings, first, [], inputs)
     verb = "remove" if settings.removes else "load"
@@ -120,7 +120,7 @@ class ExportReport:
     def frames(self, rows: int = ROWS_IN_FRAME) -> "Iterator[pd.DataFrame]":
         """Yield the lines as DataFrames of at most `rows` rows; every cell is text, and none is defused.
 
-        However much was exported, no more than one of them is in memory. Raises UsageError where there is no file.
+        Only one of them is in memory at a time. Raises UsageError if there is no file.
         """
         import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
 
@@ -144,7 +144,7 @@ class ExportReport:
 
 @dataclass(frozen=True, slots=True)
 class _TableReport:
-    """How a command ended whose lines are in a table of its own, `path`."""
+    """The report of a command with a table of its own, `path`."""
 
     exit_code: int
     summary: dict[str, Any]
@@ -158,11 +158,11 @@ class _TableReport:
 
     @classmethod
     def of(cls, summary: dict[str, Any], path: Path, stopped: LoaderError | None) -> Self:
-        """Return the report on a table that has just been written."""
+        """Return the report for a table that was just written."""
         return cls(summary["exit_code"], summary, path, stopped, _written(path))
 
     def _table(self) -> "pd.DataFrame":
-        """Return the table, every cell as text; UsageError when it is another command's by now."""
+        """Return the table, every cell as text; UsageError if another command has replaced it."""
         import pandas as pd  # noqa: PLC0415 - half a second, for a DataFrame only
 
         if self._written is None or _written(self.path) != self._written:
@@ -183,7 +183,7 @@ class Verification(_TableReport):
     def results(self) -> "pd.DataFrame":
         """The lines of the file, in any order; every cell is text. `status` is `=`, `*`, `+` or `!`.
 
-        Read from the file at each access: UsageError once that is gone, or written anew by another verification.
+        It is read from the file at each access: UsageError if that is gone, or replaced by another verification.
         """
         return self._table()
 
@@ -205,8 +205,8 @@ class UndoReport(_TableReport):
     def results(self) -> "pd.DataFrame":
         """The lines of the file, in any order; every cell is text.
 
-        `status` is `removed`, `unchanged` (it was not there any more), `left` (it was changed since) or
-        `failed`. Read from the file at each access: UsageError once that is gone, or written anew by another undo.
+        `status` is `removed`, `unchanged` (it was not there any more), `left` (it was changed since) or `failed`. It is
+        read from the file at each access: UsageError if that is gone, or replaced by another undo.
         """
         return self._table()
 
@@ -218,7 +218,7 @@ class UndoReport(_TableReport):
 
 
 def _written(path: Path) -> int | None:
-    """Return what tells a file from one that is written later under its name; None where there is none."""
+    """Return an identity of a file, to recognise a later one of its name; None if there is no file."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Report: a run as one page of HTML, written from its journal; also while a load runs."""
+"""Report: a run as one page of HTML, from its journal, even while the load runs."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,8 +26,8 @@ def run(call: Call) -> Done[Path]:
 def report(results: str, *, output: str | None = None, journal: str | None = None, now: datetime | None = None) -> Path:
     """Write the report of the run of a results file and return where it is: `<stem>.report.html`, or `output`.
 
-    Raises UsageError when there is no journal, when `output` is a file that is no report, and JournalError when the
-    journal cannot be read.
+    Raises UsageError if there is no journal or `output` is a file that is not a report, and JournalError if the journal
+    cannot be read.
     """
     moment = now or datetime.now(UTC)
     journal_path = journal_of(Path(results), journal)

@@ -6,7 +6,7 @@ from loader.sandbox import serve
 
 
 def run(call: Call) -> Done[None]:
-    """Serve until SIGINT or SIGTERM; UsageError for an option that means nothing, or a port that is taken."""
+    """Serve until SIGINT or SIGTERM; UsageError for a wrong option, or a port that is in use."""
     try:
         serve(**call.command.values)
     except (ValueError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The JSON Schema of what `--json` writes and of the summary file, made of their types; nothing is read or sent."""
+"""The JSON Schema of `--json` and of the summary file, made from their types; nothing is read or sent."""
 
 import json
 import sys
@@ -80,12 +80,12 @@ def _event(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
         found["required"] = list(dict.fromkeys([*beside, *found["required"]]))
     found["properties"] = {"event": {"const": name}, **found["properties"]}
     found["required"] = ["event", *found["required"]]
-    parts[f"{kind.__name__}Event"] = found  # The same may also be a part of another event.
+    parts[f"{kind.__name__}Event"] = found  # The same type may also be a part of another event.
     return {"$ref": f"#/$defs/{kind.__name__}Event"}
 
 
 def _object(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of an object with the names of a dataclass, a named tuple or a typed dictionary."""
+    """Return the schema of a dataclass, a named tuple or a typed dictionary."""
     hints = get_type_hints(kind, include_extras=True)
     names = [each.name for each in fields(kind)] if is_dataclass(kind) else list(hints)
     optional = {name for name in names if get_origin(hints[name]) is NotRequired}
@@ -100,7 +100,7 @@ def _object(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a type; one with names of its own is put into `parts`, and referred to."""
+    """Return the schema of a type; one with fields is put into `parts`, and referred to."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
         return {**_of(arguments[0], parts), **arguments[1].keywords}

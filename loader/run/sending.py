@@ -1,6 +1,4 @@
-"""How a run sends: by PUT, in batches, or archiving; with a look at what is there first or without; and with how many
-workers.
-"""
+"""How a run sends: by PUT, in batches, or archiving; with or without a reading first; and with how many workers."""
 
 from typing import Any
 
@@ -19,14 +17,14 @@ from loader.settings import Settings
 
 AHEAD_SECONDS = 0.1
 MOST_AHEAD = 500
-"""Each claim is a commit that the workers wait for: thousands of PUTs in a second would wait for little else."""
+"""PUTs of one claim. Each claim is a commit, and with few PUTs in each, the workers would mostly wait for commits."""
 
 READERS = 3
-"""Lots that are looked up at the same time: one after the other, a second night would wait for its answers."""
+"""Lots that are looked up at the same time: one by one, a load without changes would only wait for answers."""
 
 
 def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) -> tuple[Pool, DraftSource]:
-    """Return the pool that sends all that has no outcome, and where its pairs come from."""
+    """Return the pool that sends all pairs without an outcome, and the source of its pairs."""
     action: Action
     if settings.removes:
         action = TakeOff(gateway)
@@ -38,7 +36,7 @@ def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) ->
         action = Batch(gateway)
         worker_count = batch_workers(settings)
     if settings.send.unread:
-        # Half of what may be under way is claimed at once, more where the limit is high.
+        # Half of what may be under way is claimed at once, more if the limit is high.
         ahead, rate = worker_count // 2, settings.send.rate
         if rate is not None and settings.send.method == "put":
             ahead = max(ahead, min(MOST_AHEAD, int(rate.per_second * AHEAD_SECONDS)))
@@ -50,13 +48,13 @@ def sending(settings: Settings, journal: AsyncJournal[Any], gateway: Gateway) ->
 def read_first(
     journal: AsyncJournal[Any], action: Action, judge: Judge, gateway: Gateway, *, workers: int
 ) -> tuple[Pool, ReadFirst]:
-    """Return a pool whose pairs are looked up just before they are sent, and these pairs."""
+    """Return a pool whose pairs are looked up just before they are sent, and the source of these pairs."""
     pairs = ReadFirst(journal, CurrentAssociations(gateway), judge, capacity=action.capacity)
     return Pool(journal, [pairs] * READERS, action, gateway, workers=workers), pairs
 
 
 def judge_of(settings: Settings, journal: Journal) -> Judge:
-    """Return what becomes of the labels that pairs have."""
+    """Return the judge for the labels that pairs already have."""
     if settings.removes:
         return Removing(journal.facts.labels, whole_pair=settings.send.whole_pair)
     return Replacing(journal.unlabelled) if settings.send.existing == "replace" else Merging()

@@ -1,4 +1,4 @@
-"""What all commands that talk to HubSpot have in common: inputs, the portal, a pool at work, and its end."""
+"""The common parts of all commands that talk to HubSpot: inputs, the portal, the work of a pool, and its end."""
 
 import asyncio
 import signal
@@ -38,17 +38,17 @@ from loader.text import counted, timestamp
 SomeJournal = TypeVar("SomeJournal", bound=Journal)
 
 GRACE_SECONDS = 10.0
-"""How long requests in flight may still take after a run is to stop."""
+"""Seconds that requests in flight may still take after a request to stop."""
 
 SECONDS_BETWEEN_PROGRESS = 0.25
 
 SECONDS_BETWEEN_WAITING = 1.0
 
 SILENT_SECONDS = 1.5
-"""After so long without an event, one says what the command does or waits for."""
+"""Seconds without an event after which one says what the command does or waits for."""
 
 AUTO = "auto"
-"""What `--api-version` says by default: the loader chooses."""
+"""The default of `--api-version`: the loader chooses."""
 
 OLD, NEW = "v4", "2026-09"
 
@@ -56,18 +56,18 @@ OLD_ENDS = date(2027, 3, 30)
 """The last day on which HubSpot supports v4 (HubSpot's changelog)."""
 
 NEW_FROM = date(2027, 3, 1)
-"""From this day on new runs speak the new version by themselves."""
+"""From this day on new runs use the new version by default."""
 
 WARNED_FROM = OLD_ENDS - timedelta(days=90)
 
 
 class Session:
-    """One command at work: its settings (with the API version that it speaks), whom it tells, what may stop it."""
+    """One command at work: its settings (with the API version), its listeners, and what may stop it."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self.doing = ""
-        """What takes its time now, in a few words for the user; blank: nothing is shown."""
+        """The slow work in progress, in a few words for the user; blank: nothing is shown."""
         self._gateway: Gateway | None = None
         self._is_asking = False
         self.stop = call.stop
@@ -77,7 +77,7 @@ class Session:
         self.choose_api_version(None)
 
     def choose_api_version(self, began_with: object) -> None:
-        """Where `--api-version` leaves it to the loader, speak the version that a run began with, else the day's."""
+        """By default, use the API version that the run began with, else the day's."""
         given = self._call.settings
         if given.connection.api_version == AUTO:
             of_the_day = OLD if self.around.now().date() < NEW_FROM else NEW
@@ -85,7 +85,7 @@ class Session:
             self.settings = replace(given, connection=replace(given.connection, api_version=version))
 
     def note_ending_version(self) -> None:
-        """Say so when HubSpot's support of the version that is spoken ends soon or has ended."""
+        """Note if HubSpot's support of the API version ends soon or has ended."""
         today = self.around.now().date()
         if self.settings.connection.api_version != OLD or today < WARNED_FROM:
             return
@@ -102,7 +102,7 @@ class Session:
         self._call.notify(event)
 
     async def watch(self) -> None:
-        """Report what the command waits for, or does, whenever it reports nothing else; does not end by itself."""
+        """Report what the command does or waits for, whenever it reports nothing else; runs until it is cancelled."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_WAITING)
             silent = self.around.clock() - self._reported_at
@@ -114,7 +114,7 @@ class Session:
                 self._call.notify(Waiting(f"{self.doing}: {silent:.0f} s", trouble=False))
 
     async def agree(self, planned: UndoPlanned | RemovalPlanned) -> None:
-        """Ask the person, who is shown nothing else meanwhile; raises UsageError when the answer is no."""
+        """Ask the person, with no other output meanwhile; raises UsageError if the answer is no."""
         self._is_asking = True
         try:
             await self.stop.unless(self._call.agree(planned))
@@ -122,13 +122,13 @@ class Session:
             self._is_asking = False
 
     def note(self, *sentences: str | None) -> None:
-        """Tell those sentences that are any."""
+        """Report sentences, without None."""
         for sentence in sentences:
             if sentence:
                 self.notify(Note(sentence))
 
     def moment(self) -> str:
-        """Return what time it is: UTC, ISO 8601."""
+        """Return the time: UTC, ISO 8601."""
         return timestamp(self.around.now())
 
     # --- what a command begins with
@@ -144,7 +144,7 @@ class Session:
         )
         try:
             inputs = await asyncio.shield(opening)
-        except asyncio.CancelledError:  # A caller's, which a thread does not hear of.
+        except asyncio.CancelledError:  # The caller's cancellation, which a thread does not notice.
             if not self.stop.asked():
                 self.stop.request(Interrupted(signal.SIGINT))
             with suppress(LoaderError):
@@ -159,7 +159,7 @@ class Session:
                 source.close()
 
     def does(self, what: str) -> None:
-        """Take note of what takes its time now."""
+        """Note the slow work in progress."""
         self.doing = what
 
     def outputs(self, inputs: Sequence[Input]) -> Outputs:
@@ -181,7 +181,7 @@ class Session:
                 self._gateway = None
 
     async def recognize(self, portal: GatewayPortal, *, named: str | None = None, bound: str | None = None) -> Account:
-        """Return who the portal is, once it is the one that was `named`, and the one that the run is `bound` to.
+        """Return the portal's account, after checking that it is the `named` one and the one of the run (`bound`).
 
         `named` None: the one of `--portal-id`, if any. Raises WrongPortal or JournalMismatch when it is another, and
         Fatal when it refuses the token or cannot be reached.
@@ -196,10 +196,10 @@ class Session:
         work: Coroutine[Any, Any, None],
         is_left: Callable[[SomeJournal], object],
     ) -> LoaderError | None:
-        """Do what a verb does, and bring the journal and its table up to date; return what ended it early, if anything.
+        """Do the work of a verb, then complete the journal and its table; return what ended it early, if anything.
 
-        A signal or the end of its time did not, where nothing is left (`is_left`) after all. What ended it early is
-        raised when a second signal came: there is no time for a report.
+        A signal or the end of its time does not count if nothing is left (`is_left`). After a second signal the error
+        is raised: there is no time for a report.
         """
         stopped: LoaderError | None = None
         try:
@@ -216,7 +216,7 @@ class Session:
         return stopped
 
     async def run_pool(self, pool: Pool, progress: Callable[[], Event]) -> None:
-        """Run a pool to its end, or until the command is to stop, and report progress now and then.
+        """Run a pool to its end, or until the command must stop, and report progress now and then.
 
         Raises what stopped it.
         """
@@ -236,7 +236,7 @@ class Session:
 
         with self.stop.listening(drain, pool.abandon):
             ticker = asyncio.create_task(show(), name="progress")
-            # A bug in showing progress ends the run now, and not when everything is sent.
+            # A bug in showing progress ends the run now, not after everything is sent.
             ticker.add_done_callback(lambda task: None if task.cancelled() else pool.abandon())
             try:
                 await pool.run()
@@ -248,9 +248,9 @@ class Session:
 
 @asynccontextmanager
 async def at_work(call: Call) -> AsyncIterator[Session]:
-    """Hold the session of a command for a block; the command is asked to stop when its time is over.
+    """Hold the session of a command for a block; it is asked to stop when its time is over.
 
-    A dry run is not: no later one would continue it.
+    A dry run is not stopped: no later one would continue it.
     """
     session = Session(call)
     seconds = None if call.command.values.get("dry_run") else call.settings.send.max_duration
@@ -274,7 +274,7 @@ async def at_work(call: Call) -> AsyncIterator[Session]:
 
 
 def check_disk(journal: Path, notify: Notify) -> None:
-    """Make sure that a journal is safe where it is: SQLite's locks and logs are not on a network file system.
+    """Check that a journal is safe where it is: SQLite's locks and logs are not safe on a network file system.
 
     Raises UsageError for such a file system, and notes a folder that is synchronized with other machines.
     """

@@ -1,4 +1,4 @@
-"""Status: the state of a run or an export, or of all under a folder, from their own files; changes no byte."""
+"""Status: the state of a run or an export, or of all in a folder, from their files, without changing them."""
 
 import os
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def status(results: str | None = None, *, journal: str | None = None, now: datet
 
 
 def _files_under(folder: Path) -> Iterator[Path]:
-    """Yield states of exports, journals, and what would be one if the load that reads its inputs were further."""
+    """Yield the states of exports, of journals, and of loads that are still reading their inputs."""
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
@@ -67,7 +67,7 @@ def _files_under(folder: Path) -> Iterator[Path]:
 
 
 def _export(path: Path, export: ExportState, now: datetime) -> Status:
-    """Return the state of an export, which stands in a file beside its output."""
+    """Return the state of an export, from the file beside its output."""
     process = holder(path)
     output = path.with_name(f"{path.name.removesuffix(STATE)}{Path(export.output).suffix}")
     is_aside = export.output not in ("", output.name)
@@ -110,7 +110,7 @@ def _status(journal: Path, now: datetime) -> Status:
 
 
 def status_of(journal: Journal, process: str | None, now: datetime) -> Status:
-    """Return the state of an open journal's run; `process` is the one that works on it, if any."""
+    """Return the state of an open journal's run; `process` is the process that works on it, if any."""
     counts = journal.counts()
     facts = journal.facts
     last_active_at = journal.last_active_at()

@@ -33,11 +33,11 @@ from loader.send.take_back import TakeBack
 from loader.shell import command_line
 
 CATCH_UP_SECONDS = 10.0
-"""HubSpot's reads may lag behind its writes: so long after the run's last change they are taken to show it."""
+"""Seconds. HubSpot's reads may lag behind its writes: after this time they should show the run's last change."""
 
 
 async def run(call: Call) -> Done[UndoReport]:
-    """Take back what the run of a results file added, and return how that went.
+    """Take back what the run of a results file added, and return the report.
 
     What was there before the run stays, and what was changed since is left. Raises UsageError or JournalError when
     nothing was removed, Fatal when the portal refuses the token or is another one than the run's; whatever else ends it
@@ -147,11 +147,11 @@ class _Undo:
     # --- taking back
 
     def _unseen_seconds(self, journal: UndoJournal) -> float:
-        """Return for how many seconds from now readings may not show yet what the run changed."""
+        """Return for how many seconds from now readings may lag behind the run's changes."""
         if (last := journal.last_active_at()) is None:
             return 0.0
         age = (self.session.around.now() - datetime.fromisoformat(last)).total_seconds()
-        return min(CATCH_UP_SECONDS, max(0.0, CATCH_UP_SECONDS - age))  # The time of day may have been set back.
+        return min(CATCH_UP_SECONDS, max(0.0, CATCH_UP_SECONDS - age))  # The clock may have been set back.
 
     async def _take_back(self, gateway: Gateway, names: TypeNames, counts: Mapping[str, int], shown_at: float) -> None:
         self.session.stop.check()
@@ -192,7 +192,7 @@ class _Undo:
         await self.session.stop.unless(self._give_back(gateway))
 
     async def _give_back(self, gateway: Gateway) -> None:
-        """Give other pairs the types back that they lost by the run; what is cut short is done by the next command."""
+        """Give other pairs the types back that they lost by the run; the next command does what is left."""
         action = GiveBack(gateway)
         demoted = list((await self.journal.call(UndoJournal.demotions)).items())
         for start in range(0, len(demoted), GiveBack.capacity):
@@ -219,7 +219,7 @@ class _Undo:
         return UndoReport.of(summary, self.file, stopped)
 
     def _summary(self, gateway: Gateway, plan: UndoPlanned, undo: Undo, stopped: LoaderError | None) -> dict[str, Any]:
-        """Return the undo in figures; `pairs` are associations, over all commands that worked on it."""
+        """Return the figures of the undo; `pairs` counts associations, over all commands that worked on it."""
         failed = undo.pairs["failed"] + undo.not_given_back
         traffic = gateway.traffic
         figures: UndoFigures = {
@@ -242,5 +242,5 @@ class _Undo:
 
 
 def _is_left(journal: UndoJournal) -> bool:
-    """Return True while something is to be taken back, or to be given back to another pair."""
+    """Return True while something must still be taken back, or given back to another pair."""
     return bool(journal.states()["pending"] or journal.to_give_back())

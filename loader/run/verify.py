@@ -1,4 +1,4 @@
-"""Verify: hold what the inputs ask for against what the portal has; or resume a verification where it stopped."""
+"""Verify: compare what the inputs ask for with what the portal has; or resume a verification where it stopped."""
 
 import asyncio
 import random
@@ -38,14 +38,14 @@ from loader.send.portal import Account, GatewayPortal
 from loader.text import counted
 
 SHARES_OF_WAIT = (2 / 7, 5 / 7)
-"""Of `--wait`: reads may lag behind writes. Most have caught up after a moment; some take longer."""
+"""The shares of `--wait` after which is read again: reads may lag behind writes, most only for a moment."""
 
 SAME_REFUSALS = 200
-"""If a reading has this many refusals of one kind, and nothing else, the command is wrong, not the records."""
+"""If a reading has this many refusals with one reason, and nothing else, the command is wrong, not the records."""
 
 
 async def run(call: Call) -> Done[Verification]:
-    """Read back what the inputs name and return how it compares; changes nothing in the portal.
+    """Read back what the inputs name and return the comparison; nothing is changed in the portal.
 
     Raises UsageError or InputError as a load would, and Fatal when the portal refuses the token; whatever else ends it
     early is in the report.
@@ -94,14 +94,14 @@ class _Verification:
         return report
 
     def _goes_on(self, bound: dict[str, Any]) -> bool:
-        """Return True when the same verification was begun and not finished."""
+        """Return True if the same verification was begun and not finished."""
         if not self.path.exists():
             return False
         try:
             with Journal(self.path) as journal:
                 if journal.facts.identity != bound:
                     return False
-                journal.forget_all_but("same")  # The others may have been mended meanwhile.
+                journal.forget_all_but("same")  # The other pairs may have been corrected meanwhile.
                 return True
         except (JournalError, RecordError):
             return False
@@ -136,7 +136,7 @@ class _Verification:
         staging.install(self.path)
 
     def _draw(self, staging: Staging) -> dict[str, int] | None:
-        """Leave out all pairs but a sample, and return how it was drawn."""
+        """Keep only a sample of the pairs, and return how it was drawn."""
         wanted, pairs = self.settings.verify.sample, staging.journal.figures().pairs
         if wanted is None:
             return None
@@ -164,7 +164,7 @@ class _Verification:
         return Verification.of(summary, self.file, stopped)
 
     async def _read_all(self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter) -> None:
-        """Judge every pair that rows ask for, and of a mirror also what they do not ask for."""
+        """Judge every pair that rows ask for, and for a mirror also the pairs that no row asks for."""
         await self._read(portal, journal, meter)
         if takes_off(self.settings.send):
             if self.settings.verify.sample is None:
@@ -173,7 +173,7 @@ class _Verification:
                 self.notify(Note("With --sample, it is not checked whether records have more than the file asks for."))
 
     async def _read(self, portal: GatewayPortal, journal: AsyncJournal[LoadJournal], meter: Meter) -> None:
-        """Judge every pair; what seems to be missing is read again, because reads may lag behind writes."""
+        """Judge every pair; pairs that seem to be missing are read again, because reads may lag behind writes."""
         names = await self.session.stop.unless(type_names(portal, journal.held.directions()))
         await journal.call(Journal.remember, labels=names.labels)
         counts = journal.counts
@@ -187,7 +187,7 @@ class _Verification:
                 return
             last = number == len(waits)
             if seconds and await journal.call(self._failed_in_load):
-                last = True  # Nothing was written for them, so nothing will turn up.
+                last = True  # Nothing was written for them, so another read will not find anything.
             elif seconds:
                 what = "still there" if self.settings.removes else "missing"
                 self.notify(Note(f"Some rows seem to be {what}; they are checked again in {seconds:.2g} s."))
@@ -206,7 +206,7 @@ class _Verification:
                 return
 
     def _failed_in_load(self, journal: Journal) -> bool:
-        """Return True when all rows that are not judged yet had failed in a load of the same inputs."""
+        """Return True if all rows that are not judged yet have failed in a load of the same inputs."""
         if self.settings.removes or not self.outputs.journal.exists():
             return False
         with suppress(JournalError, RecordError), Journal(self.outputs.journal, read_only=True) as load:
@@ -215,7 +215,7 @@ class _Verification:
         return False
 
     def _watch(self, outcomes: Sequence[Outcome]) -> None:
-        """Take note of what was judged; raises TooManyFailures when HubSpot refuses it all."""
+        """Count what was judged; raises TooManyFailures if HubSpot refuses everything."""
         if outcomes[0].beside:
             return
         self.there += sum(outcome.rows for outcome in outcomes if outcome.status == "same")
@@ -235,7 +235,7 @@ class _Verification:
     # --- the end
 
     def _sum_up(self, journal: Journal, stopped: LoaderError | None) -> dict[str, Any]:
-        """Return the verification in figures; `rows` counts lines by what their mark means."""
+        """Return the figures of the verification; `rows` counts lines by the meaning of their mark."""
         finished_at = self.session.moment()
         journal.remember(finished_at=finished_at)
         counted, total = marks(journal), journal.counts().total

@@ -1,4 +1,4 @@
-"""Verification of a mirror: what is in scope and not in the file, and whether a load had removed it before."""
+"""Verification of a mirror: associations in scope that are not in the file, and whether a load had removed them."""
 
 import asyncio
 from pathlib import Path
@@ -25,11 +25,11 @@ _BACK_AGAIN = (
 
 
 async def find_surplus(journal: AsyncJournal[LoadJournal], portal: GatewayPortal, session: Session, load: Path) -> None:
-    """Read all records in scope, and record what of theirs the file does not ask for, once that is sure.
+    """Read all records in scope, and record their associations that the file does not have, once that is certain.
 
-    `load` is the journal of the load that is verified, if there is one: it knows what that removed, and which records
-    were exempt, because a row of theirs failed: of these nothing is recorded. What seems to be there is read again
-    after `--wait`, because reads may lag behind writes.
+    `load` is the journal of the load that is verified, if there is one: it knows what the load removed, and which
+    records were exempt because one of their rows failed: nothing is recorded for these. What seems to be there is read
+    again after `--wait`, because reads may lag behind writes.
     """
     current = CurrentAssociations(portal.gateway)
     wait = session.settings.verify.wait
