@@ -128,7 +128,7 @@ class Facts:
     undo: Undo | None = None
 
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Each type's label by its key, for a verification or a removal."""
+    """Each type's label by its key, for a verification, a removal or an undo."""
     exact: bool = False
     """Of a verification: whether a pair may have nothing else."""
     sample: Mapping[str, int] | None = None
