@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-import loader
 from loader import errors
 from loader.errors import Interrupted
 from loader.events import Event, Note, Progress, Undoing, UndoPlanned
 from loader.run import session
 from loader.run.connection import surroundings
 from loader.run.report import UndoReport
-from loader.sandbox import Sandbox, SandboxThread
+from loader.sandbox import Sandbox
 from loader.send.batch import Batch
 from loader.send.take_back import TakeBack
 from loader.settings import Budget, Settings
@@ -405,19 +404,3 @@ async def test_a_primary_that_somebody_chose_since_is_not_taken_from_them(folder
         assert ("HUBSPOT_DEFINED", 1) in sandbox.portal.types_of("contacts", 1, "companies", 14)
         assert len(world(sandbox)) == 2
     assert (report.summary["given_back"], report.summary["primaries"]) == (0, 2)
-
-
-def test_python_takes_back_what_it_loaded(folder: Path) -> None:
-    """By the results file, without a question."""
-    given: dict[str, Any] = {"token": "any", "rate": "9999/1"}
-    events: list[Event] = []
-    with SandboxThread() as running:
-        types: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
-        loader.load_sync([(1, 11), (2, 12)], **types, **given, base_url=running.url)
-        report = loader.undo_sync("rows.results.csv", **given, base_url=running.url, on_event=events.append)
-        assert not running.portal.pairs()
-    assert isinstance(report, loader.UndoReport)
-    assert (report.exit_code, list(report.results["status"])) == (0, ["removed", "removed"])
-    assert report.failures.empty
-    assert {type(event).__name__ for event in events} >= {"UndoPlanned", "Undone"}
-    assert (folder / "rows.undo.csv").exists()

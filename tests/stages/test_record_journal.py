@@ -3,6 +3,8 @@
 import fcntl
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,26 @@ from loader.journal.claims import PROMOTED
 from loader.journal.for_report import FAILED
 from loader.journal.journal import OUTCOMES
 from loader.journal.lines import REJECTED
-from loader.model import AssociationType
+from loader.model import AssociationType, Image, Lot, Pair, Pairs, Types
 from loader.settings import Rate
 from tests.stages.fake_portal import FakePortal, row_kind
-from tests.stages.staged import NOW, Row, chunk, claim, created, created_together, failed, link, reject, send_all, stage
+from tests.stages.staged import (
+    NOW,
+    Row,
+    chunk,
+    claim,
+    created,
+    created_together,
+    failed,
+    link,
+    numbers,
+    reject,
+    send_all,
+    stage,
+)
+
+PLAIN, PRIMARY = AssociationType("HUBSPOT_DEFINED", 279), AssociationType("HUBSPOT_DEFINED", 1)
+PLAIN_BACK, PRIMARY_BACK = AssociationType("HUBSPOT_DEFINED", 280), AssociationType("HUBSPOT_DEFINED", 2)
 
 
 def counted(counts: Counts) -> tuple[int, int, int, int, int]:
@@ -225,6 +243,71 @@ def test_outcomes_are_not_compared_with_every_pair(tmp_path: Path, of_many: str)
         assert not any("AUTOMATIC" in step for step in plan)
 
 
+# --- lots, and what pairs were before
+
+
+def lots(journal: Journal) -> list[Lot]:
+    """Claim everything."""
+    found: list[Lot] = []
+    while (lot := journal.claim_lot(in_row_order=True)) is not None:
+        found.append(lot)
+    return found
+
+
+def ends(pairs: Pairs) -> list[tuple[int, int]]:
+    return list(zip(pairs.from_ids.tolist(), pairs.to_ids.tolist(), strict=True))
+
+
+def image(pair: Pair, *types: AssociationType) -> Image:
+    """Return what a pair was, and what rows ask for of that."""
+    old = frozenset(types)
+    return Image(numbers=numbers(pair), types=old, there=old & frozenset(pair.types))
+
+
+def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two companies of six contacts: read from the companies, two in a lot, each lot's pairs in the file's order."""
+    monkeypatch.setattr("loader.planning.group.RECORDS_IN_A_LOT", 2)
+    rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8), link(6, 4, 9), link(7, 3, 7)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        first, second = lots(journal)
+    assert [lot.direction for lot in (first, second)] == [("0-2", "0-1")] * 2
+    assert ends(first.other) == [(1, 8), (2, 8), (3, 7)]
+    assert ends(second.other) == [(6, 9), (5, 9), (4, 9)]
+    assert not len(first.own)
+    assert first.inverse[PLAIN_BACK] == PLAIN
+    assert first.inverse[PRIMARY_BACK] == PRIMARY
+
+
+@pytest.mark.parametrize("again", ["a new process", "--retry-failed"])
+def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: str) -> None:
+    """What a crash or a failed request left behind does not look old; which rows are so still is said anew."""
+    rows = [link(2, 1, 9), link(3, 1, 9, row_kind(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        (lot,) = lots(journal)
+        first, second, _ = lot.other.each()
+        journal.keep([image(first, PLAIN), image(second)])
+        if again == "--retry-failed":
+            journal.record([failed(first), failed(second)], {})
+            journal.forget_failed(all_of_them=True)
+    with Journal(journal.path) as journal:
+        (lot,) = lots(journal)
+        befores: list[Types | None] = [pair.before for pair in lot.other.each()]
+        assert befores == [frozenset({PLAIN}), frozenset(), None]
+        first, second, _ = lot.other.each()
+        images = [
+            Image(numbers=numbers(first), types=frozenset({PLAIN, PRIMARY}), there=frozenset()),
+            image(second, PLAIN),
+        ]
+        assert journal.keep(images) == {second.pair_id: 1}
+    with Journal(journal.path) as journal:
+        (lot,) = lots(journal)
+        assert [pair.before for pair in lot.other.each()] == [frozenset({PLAIN}), frozenset(), None]
+        journal.record([created(pair) for pair in lot.other.each()], {})
+        assert {line.status for _, line in lines(journal, "outcomes", 0)} == {"created"}
+
+
 # --- the file
 
 
@@ -236,49 +319,44 @@ def test_a_log_that_another_journal_left_is_not_played_into_a_new_one(tmp_path: 
         assert journal.counts().total == 1
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [(b"", "not the journal"), (b"id,to\n1,2\n", "damaged"), (b"SQLite format 3\0" + b"x" * 99, "damaged")],
-)
-def test_a_file_that_is_no_journal_is_refused_and_not_changed(tmp_path: Path, content: bytes, says: str) -> None:
-    """A text file, an empty one and a broken one are left as they are."""
-    path = tmp_path / "r.journal"
-    path.write_bytes(content)
-    with pytest.raises(JournalError, match=says), Journal(path):
-        pass
-    assert path.read_bytes() == content
+def database(path: Path, statement: str) -> None:
+    """Make or change an SQLite file."""
+    with closing(sqlite3.connect(path)) as opened, opened:
+        opened.execute(statement)
 
 
-def test_a_database_of_somebody_else_is_refused_and_not_changed(tmp_path: Path) -> None:
-    """Another program's SQLite file keeps every byte, its journal mode too."""
+NO_JOURNALS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "an empty file": (lambda path: path.write_bytes(b""), "not the journal"),
+    "a text": (lambda path: path.write_bytes(b"id,to\n1,2\n"), "damaged"),
+    "a broken database": (lambda path: path.write_bytes(b"SQLite format 3\0" + b"x" * 99), "damaged"),
+    "another program's": (lambda path: database(path, "CREATE TABLE facts (key, value)"), "not the journal of a load"),
+    "an older or newer loader's": (
+        lambda path: database(stage(path.parent, [chunk([link(2, 1, 9)])]), "PRAGMA user_version = 99"),
+        "format 99",
+    ),
+    **{
+        f"cut by {share:.2%}": (lambda path, share=share: cut(path, share), "move it")
+        for share in (0.0001, 0.05, 0.5, 0.95, 0.999)
+    },
+}
+
+
+def cut(path: Path, share: float) -> None:
+    """Make a journal, and cut this share of it off."""
+    whole = stage(path.parent, [chunk([link(row, row, 9) for row in range(2, 2000)])]).read_bytes()
+    path.write_bytes(whole[: int(len(whole) * (1 - share))])
+
+
+@pytest.mark.parametrize("what", NO_JOURNALS)
+def test_what_is_no_sound_journal_is_refused_on_opening_and_not_changed(tmp_path: Path, what: str) -> None:
+    """It keeps every byte, its journal mode too."""
+    make, message = NO_JOURNALS[what]
     path = tmp_path / "r.journal"
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE facts (key, value)")
-    database.close()
+    make(path)
     before = path.read_bytes()
-    with pytest.raises(JournalError, match="not the journal of a load"), Journal(path):
+    with pytest.raises(JournalError, match=message), Journal(path):
         pass
     assert path.read_bytes() == before
-
-
-def test_a_journal_of_another_format_is_refused_by_its_number(tmp_path: Path) -> None:
-    """An older or newer loader's journal is not guessed at."""
-    path = stage(tmp_path, [chunk([link(2, 1, 9)])])
-    with sqlite3.connect(path) as database:
-        database.execute("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(JournalError, match="format 99"), Journal(path):
-        pass
-
-
-def test_a_journal_that_was_cut_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
-    """Cut anywhere, it is refused on opening, with the way on."""
-    path = stage(tmp_path, [chunk([link(row, row, 9) for row in range(2, 2000)])])
-    whole = path.read_bytes()
-    for size in (len(whole) - 1, len(whole) - 4096, len(whole) // 2, 4096, 512, 20):
-        path.write_bytes(whole[:size])
-        with pytest.raises(JournalError, match="move it"), Journal(path):
-            pass
 
 
 def test_what_a_table_cannot_hold_is_escaped_and_not_a_crash(tmp_path: Path) -> None:

@@ -78,21 +78,3 @@ def test_a_task_that_is_cancelled_as_it_is_late_stays_cancelled() -> None:
         return working.exception() is None and working.result() is None
 
     assert not run(scenario)
-
-
-def test_only_a_task_can_be_late() -> None:
-    async def scenario() -> None:
-        outside: list[Exception] = []
-
-        def call() -> None:
-            try:
-                deadlines.begin()
-            except RuntimeError as error:
-                outside.append(error)
-
-        deadlines = Deadlines(1.0)
-        asyncio.get_running_loop().call_soon(call)
-        await asyncio.sleep(0.1)
-        assert len(outside) == 1
-
-    run(scenario)

@@ -177,7 +177,7 @@ def own_lot(*pairs: Pair) -> Lot:
 
 BACKWARD = (COMPANIES, CONTACTS)
 INVERSE = {AssociationType("HUBSPOT_DEFINED", 280): PLAIN, AssociationType("USER_DEFINED", 70): BOSS}
-PLAIN_BACK, BOSS_BACK = INVERSE
+PLAIN_BACK = AssociationType("HUBSPOT_DEFINED", 280)
 UNKNOWN_BACK = AssociationType("USER_DEFINED", 99)
 
 

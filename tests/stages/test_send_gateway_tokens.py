@@ -44,16 +44,6 @@ def oauth_script(lives: float = 1800.0, *, refuse_first: bool = False) -> Script
     return script
 
 
-@pytest.mark.parametrize("latency", [0.05, 5.0])
-def test_a_token_that_expires_early_is_renewed_once_and_costs_no_row_an_attempt(latency: float) -> None:
-    """Also when some answers to the old token come long after the new one was got."""
-    results, server = many(
-        oauth_script(refuse_first=True), 30, token=OAUTH, latency=latency, rate=Rate(2, 1.0), max_attempts=1
-    )
-    assert all(isinstance(result, Delivered) for result in results)
-    assert server.renewals == 2
-
-
 def test_two_401s_with_another_failure_between_are_of_two_tokens_and_end_nothing() -> None:
     """Found by the simulation: a row outlived two short tokens, and that ended the run."""
     issue = oauth_script()
