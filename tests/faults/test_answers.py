@@ -49,14 +49,6 @@ def test_a_failure_that_passes_is_tried_again(make_world: MakeWorld) -> None:
     assert ending.summary["requests"]["retried"] == len(PASSING)
 
 
-def test_a_failure_is_tried_again_more_than_once(make_world: MakeWorld) -> None:
-    """Item 6: the first k requests fail, with and without a body, and the next one succeeds."""
-    rule = {"fault": "500", "pair": pairs(1)[0]}
-    world = make_world(10, faults=[{**rule, "nth": 1}, {**rule, "nth": 2, "body": ""}])
-    world.load(*CONCURRENCY)
-    assert attempts(world)[pairs(1)[0]] == 3
-
-
 def test_a_page_in_an_answer_is_cut_and_escaped(make_world: MakeWorld) -> None:
     """Item 7: of an HTML page the results hold the beginning, without its control characters."""
     page = "<html>\r\n\x1b[2J<h1>Bad gateway</h1>" + "x" * 5000

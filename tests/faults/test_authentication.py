@@ -92,15 +92,6 @@ def test_a_renewal_is_not_repeated_with_every_later_attempt(make_world: MakeWorl
     assert {line["attempts"] for line in ending.lines if line["object_id"] == "1000"} == {"4"}
 
 
-@pytest.mark.slow
-def test_tokens_expire_again_and_again(make_world: MakeWorld) -> None:
-    """Item 18: every third 401 of the night is met in the same way, each with the newest refresh token."""
-    rules = [{"fault": "expire-token", "method": "PUT", "nth": [10, 30, 60]}]
-    world = make_world(60, portal=PORTAL, variables=OAUTH, faults=rules, latency="1ms-20ms")
-    world.load(*CONCURRENCY)
-    assert refreshes(world) == 1 + 3
-
-
 def test_a_second_401_in_a_row_is_fatal(make_world: MakeWorld) -> None:
     """Item 18: a new token that is refused, too, means that the app is not let in any more."""
     rule = {"fault": "401-expired", "method": "PUT", "range": [20, None]}
@@ -179,11 +170,3 @@ def test_a_missing_scope_stops_the_run_and_is_named(make_world: MakeWorld) -> No
     assert ending.summary["rows"]["pending"] == 40
     world.sandbox.portal.scopes = None
     world.goes_on_and_completes(*CONCURRENCY)
-
-
-def test_a_403_that_names_no_scope_stops_the_run(make_world: MakeWorld) -> None:
-    """Item 20: without its details a 403 is the same."""
-    body = {"status": "error", "message": "No", "errors": [{"context": []}, 7]}
-    world = make_world(30, faults=[{"fault": "403", "method": "PUT", "range": [10, None], "body": body}])
-    world.load(*CONCURRENCY, exit_code=3)
-    assert len(world.struck()) <= 1 + MOST_AFTER_A_STOP

@@ -97,14 +97,6 @@ def test_the_daily_limit_stops_the_run_at_once(make_world: MakeWorld) -> None:
     world.goes_on_and_completes(*CONCURRENCY)
 
 
-def test_a_daily_limit_without_a_policy_name_is_known_by_its_message(make_world: MakeWorld) -> None:
-    """Item 4: every field of an error body is optional."""
-    body = {"status": "error", "message": "You have reached your daily limit.", "errorType": "RATE_LIMIT"}
-    world = make_world(20, faults=[{"fault": "429-daily", "method": "PUT", "range": [10, None], "body": body}])
-    world.load(*CONCURRENCY, exit_code=5)
-    assert len(world.struck()) <= 1 + MOST_AFTER_A_STOP
-
-
 @pytest.mark.slow
 def test_a_quota_that_runs_low_is_shown_and_lasts_to_its_end(make_world: MakeWorld) -> None:
     """Item 5: progress says what is left; used up, the run stops and goes on the next day."""
@@ -140,25 +132,6 @@ def test_without_headers_the_usage_endpoint_says_what_is_left(make_world: MakeWo
         assert len(routes[routes.index("daily-usage") + 1 :]) == 39 - 10
         assert "10 requests are left today, which --daily-reserve keeps for other apps" in said
         assert "resets at 2099-12-13 00:00 US/Eastern" in said
-
-
-@pytest.mark.slow
-def test_a_spent_day_behind_silent_429s_stops_the_run(make_world: MakeWorld) -> None:
-    """Item 4: neither the body nor the headers say which limit it is; the usage endpoint does."""
-    rules = [
-        {"fault": "429", "method": "PUT", "range": [10, None], "body": {"status": "error"}},
-        {"fault": "403", "route": "daily-usage", "nth": 1},
-        {
-            "fault": "200",
-            "route": "daily-usage",
-            "body": {"results": [{"usageLimit": 500, "currentUsage": 500, "fetchStatus": "SUCCESS"}]},
-        },
-    ]
-    world = make_world(40, faults=rules, portal={"time_zone": "Asia/Tokyo"})
-    ending = world.load(*CONCURRENCY, exit_code=5)
-    assert re.search(r"resets at 20\d\d-\d\d-\d\d 00:00 Asia/Tokyo", " ".join(ending.said.split()))
-    assert ending.rows("failed") == set()
-    world.goes_on_and_completes(*CONCURRENCY)
 
 
 @pytest.mark.slow_after(1)

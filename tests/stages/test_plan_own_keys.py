@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from loader.errors import Refused, UsageError
+from loader.errors import Refused
 from loader.model import FoundRecord, Question, RecordsFound
 from loader.planning.own_keys import Inquiry, asked_as, match, match_alone
 from loader.reasons import REASONS
@@ -120,27 +120,6 @@ async def test_a_value_that_is_found_by_another_is_looked_up_alone() -> None:
         "second@x": "1",
     }
     assert portal.requests == [["b@x", "nobody@x", "second@x"], ["nobody@x"], ["second@x"]]
-
-
-async def test_a_refused_batch_is_halved_until_the_value_is_found() -> None:
-    """The others are found; the refused one is rejected with HubSpot's words."""
-    values = [f"v{number}" for number in range(100)]
-    portal = Portal({value: value[1:] for value in values[1:]}, odd=["v63"])
-    found = await Inquiry(portal, KEY, 100).ask(values)
-    assert {value for value, each in found.items() if not each.record_id} == {"v0", "v63"}
-    assert "no such value" in found["v63"].message
-    assert len(portal.requests) < 20
-
-
-@pytest.mark.parametrize("total", [1, 100])
-async def test_a_property_whose_lookups_are_all_refused_is_a_usage_error(total: int) -> None:
-    """Two refused values and no answer: records cannot be looked up by the property."""
-    values = [f"v{number}" for number in range(total)]
-    portal = Portal({}, odd=values)
-    with pytest.raises(UsageError, match=r"look up Cars by 'external_id' \(no such value\): give a property"):
-        await Inquiry(portal, KEY, total).ask(values)
-    assert sum(len(values) == 1 for values in portal.requests) == min(total, 2)
-    assert len(portal.requests) < 12
 
 
 async def test_after_an_answer_refusals_are_about_their_values() -> None:

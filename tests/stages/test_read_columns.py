@@ -251,10 +251,3 @@ def test_id_properties_are_taken_as_they_are(tmp_path: Path) -> None:
         (4, 0, "1;2", "x"),
     ]
     assert [(no.row, no.reason) for no in rejects(source)] == [(3, "MISSING_RECORD_ID")]
-
-
-@pytest.mark.slow
-def test_a_label_column_of_endless_variety_is_read(tmp_path: Path) -> None:
-    """What rows ask for is remembered only as far as memory stays small."""
-    text = "object_id,to_object_id,label\n" + "".join(f"1,2,label {n}\n" for n in range(25_000))
-    assert [link.row_kind.label for link in links(written(tmp_path, text))] == [f"label {n}" for n in range(25_000)]

@@ -1,7 +1,5 @@
 """CSV and its kin: columns, record borders and row numbers are exact, or the file is refused in words."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -128,16 +126,3 @@ def test_the_first_quote_may_stand_anywhere(tmp_path: Path, small_blocks: None) 
     assert rejects == []
     with pytest.raises(InputError, match=r"row 4002 \(line 5002\)"):
         judged(written(tmp_path, text + '\r\n8,9,"open'))
-
-
-def test_a_csv_run_imports_no_heavy_library(tmp_path: Path) -> None:
-    """pandas, pyarrow and calamine are loaded only for files that need them."""
-    path = tmp_path / "a.csv"
-    path.write_text(HEAD + "1,2\n")
-    program = (
-        "import sys; from loader.read import open_inputs; from loader.settings import InputSettings;"
-        f"settings = InputSettings(inputs=({str(path)!r},), object_type='0-1', to_object_type='0-2');"
-        "list(open_inputs(settings)[0].chunks());"
-        "sys.exit(bool({'pandas', 'pyarrow', 'python_calamine'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

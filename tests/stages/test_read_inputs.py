@@ -7,11 +7,15 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import InputError, LoaderError, UsageError
@@ -212,3 +216,26 @@ def test_one_bad_file_closes_the_others(tmp_path: Path, monkeypatch: Any) -> Non
     with pytest.raises(InputError):
         opened("-", tmp_path / "nowhere.csv", standard_input=io.BytesIO(CONTENT))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "unused"),
+    [
+        ("a.csv", "pandas pyarrow python_calamine"),
+        # Pyarrow imports pandas where a scalar or an array is made of Python's objects: half a second.
+        pytest.param("a.parquet", "pandas", marks=pytest.mark.slow),
+    ],
+)
+def test_reading_a_file_imports_no_library_that_it_does_not_need(tmp_path: Path, name: str, unused: str) -> None:
+    if name == "a.parquet":
+        pq.write_table(pa.table({"object_id": [1, None], "to_object_id": ["2", None]}), tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(CONTENT)
+    program = (
+        "import sys; from loader.read import open_inputs; from loader.settings import InputSettings;"
+        f"settings = InputSettings(inputs=({name!r},), object_type='0-1', to_object_type='0-2');"
+        "list(open_inputs(settings)[0].chunks());"
+        f"sys.exit(bool({{*{unused!r}.split()}} & {{*sys.modules}}))"
+    )
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, env=path).returncode == 0

@@ -1,13 +1,8 @@
 """Parquet and JSONL: the first record is row 2, and numbers are the digits that were written."""
 
-import contextlib
 import datetime
 import decimal
 import gzip
-import os
-import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,25 +179,6 @@ def test_jsonl_without_objects_is_refused(tmp_path: Path) -> None:
         opened(jsonl(tmp_path, "object_id,to_object_id", "1,2"))
 
 
-@pytest.mark.slow
-def test_a_damaged_footer_is_an_error_in_words_or_rows(tmp_path: Path) -> None:
-    """Never the end of the process: asked for the sizes of a column, pyarrow would end it for some of these."""
-    path = tmp_path / "a.parquet"
-    numbers = pa.array(list(range(1, 2501)))
-    columns = {"object_id": numbers, "to_object_id": numbers, "gap": [True, None] * 1250, "list": [[1, 2]] * 2500}
-    pq.write_table(pa.table(columns), path, row_group_size=1000)
-    good = path.read_bytes()
-    length = int.from_bytes(good[-8:-4], "little")
-    dice = random.Random(13)
-    for _ in range(60):
-        changed = bytearray(good)
-        for _ in range(dice.choice((1, 3, 30))):
-            changed[-9 - dice.randrange(length)] ^= 1 << dice.randrange(8)
-        path.write_bytes(changed)
-        with contextlib.suppress(InputError, UsageError):
-            list(opened(path).chunks())
-
-
 def test_whole_numbers_that_are_no_ids_are_rejected(tmp_path: Path) -> None:
     """Numbers that are no ids, and a row of totals, are found in a column of integers; cells are kept as text."""
     table = pa.table(
@@ -214,17 +190,3 @@ def test_whole_numbers_that_are_no_ids_are_rejected(tmp_path: Path) -> None:
     assert links == [(2, "1000001", "7000001"), (5, str(10**18), "7000001"), (6, "1000002", "7000001")]
     assert rejects == [(3, "INVALID_RECORD_ID"), (4, "INVALID_RECORD_ID"), (7, "TOTAL_ROW")]
     assert records_of(next(source.chunks()))[2] == ["-5", "7000001", "c"]
-
-
-@pytest.mark.slow
-def test_a_parquet_run_does_not_import_pandas(tmp_path: Path) -> None:
-    """Pyarrow imports it behind one's back where a scalar or an array is made of Python's objects: half a second."""
-    pq.write_table(pa.table({"object_id": [1, None], "to_object_id": ["2", None]}), tmp_path / "a.parquet")
-    program = (
-        "import sys; from loader.read import open_inputs; from loader.settings import InputSettings;"
-        "settings = InputSettings(inputs=('a.parquet',), object_type='0-1', to_object_type='0-2');"
-        "list(open_inputs(settings)[0].chunks());"
-        "sys.exit('pandas' in sys.modules)"
-    )
-    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=tmp_path, env=path).returncode == 0

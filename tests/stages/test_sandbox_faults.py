@@ -387,18 +387,6 @@ async def test_a_fault_can_be_about_one_pair_in_a_path_or_in_a_batch() -> None:
             assert answer.status == 500
 
 
-@pytest.mark.slow
-async def test_faults_of_a_seed_repeat_themselves() -> None:
-    async def run(seed: int) -> list[str | None]:
-        async with Sandbox(faults="500:0.3", seed=seed) as sandbox:
-            for _ in range(30):
-                await put(sandbox)
-            return [each.fault for each in sandbox.requests]
-
-    first, again, other = await run(1), await run(1), await run(2)
-    assert first == again != other
-
-
 async def test_requests_over_the_rate_do_not_reach_the_faults() -> None:
     """The limit stands before everything else."""
     async with Sandbox(faults=[{"fault": 500, "nth": 2}], rate="1/10", clock=lambda: 5.0) as sandbox:
