@@ -151,18 +151,6 @@ async def test_a_limit_holds(sandbox: Sandbox, load_into: Load, folder: Path) ->
     assert sandbox.count("PUT") == 5
 
 
-async def test_a_primary_company_that_the_file_replaces_is_not_put_back(load_into: Load, folder: Path) -> None:
-    """Another label for the old primary company goes out without its primary label, in whatever order."""
-    (folder / "a.csv").write_text("from_id,to_id,label\n101,201,Boss\n101,202,Primary\n102,201,Boss\n")
-    portal = {"labels": LABELS, "associations": [linked(101, 201, "Primary"), linked(102, 201, "Primary")]}
-    for latency in ("0ms", "1ms-20ms"):
-        async with Sandbox(portal, latency=latency) as sandbox:
-            await load_into(sandbox, "a.csv", fresh=True)
-            assert labels_of(sandbox)[101, 201] == {"Boss"}
-            assert labels_of(sandbox)[101, 202] == {"Primary"}
-            assert labels_of(sandbox)[102, 201] == {"Boss", "Primary"}
-
-
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "behaviour",

@@ -12,7 +12,6 @@ import pytest
 
 from loader.errors import Interrupted, LoaderError, OutOfTime
 from loader.sandbox import Sandbox
-from loader.settings import Budget
 from loader.stopping import Stop
 from tests.flow.conftest import Load
 from tests.written import lines_of, names_in
@@ -184,20 +183,6 @@ async def test_the_report_gives_results_and_failures_as_text(sandbox: Sandbox, l
     assert all(type(cell) is str for cell in report.results.to_numpy().ravel())
     assert list(report.failures["_row"]) == ["3", "5", "6"]
     assert list(report.failures["to_id"]) == ["x", "204", "205"]
-
-
-async def test_results_hold_exactly_the_rows_with_outcomes_after_a_stop(load_into: Load, folder: Path) -> None:
-    """After too many failures: the lines there have outcomes, the other rows are pending, and the sum is right."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(100, 200)))
-    faults = [{"fault": "400", "method": "PUT", "range": [11, None]}]
-    async with Sandbox(faults=faults) as sandbox:
-        report = await load_into(sandbox, "a.csv", send={"max_failures": Budget(count=5), "concurrency": 2})
-    rows = report.summary["rows"]
-    assert report.exit_code == 4
-    assert rows["total"] == 100 == sum(count for name, count in rows.items() if name != "total")
-    counted = Counter(line["status"] for line in lines_of(folder / "r.csv"))
-    assert counted == Counter(created=rows["created"], failed=rows["failed"])
-    assert rows["pending"] > 0
 
 
 @pytest.mark.slow_after(1)

@@ -104,11 +104,10 @@ def test_what_pandas_writes_as_parquet_is_read_back(table: list[list[str]]) -> N
 
 @pytest.mark.slow
 @quick
-@given(table=tables(NOTES.filter(lambda text: "\n" not in text and "\r" not in text)))
-def test_what_pandas_writes_as_csv_and_jsonl_is_read_back(table: list[list[str]]) -> None:
-    """pandas' own quoting and escapes are understood."""
+@given(table=tables(NOTES))
+def test_what_pandas_writes_as_jsonl_is_read_back(table: list[list[str]]) -> None:
+    """pandas' own escapes are understood."""
     frame = pd.DataFrame(table, columns=pd.Index(HEADER))
-    check(table, read(frame.to_csv(index=False).encode(), "a.csv"))
     check(table, read(frame.to_json(orient="records", lines=True).encode(), "a.jsonl"))
 
 

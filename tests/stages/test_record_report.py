@@ -250,16 +250,6 @@ def test_a_bar_shows_even_the_smallest_part() -> None:
     assert not list(bar(rows))
 
 
-@pytest.mark.slow
-def test_the_file_is_private_and_written_over_by_the_next_report(tmp_path: Path) -> None:
-    """Only its owner may read it; an earlier report makes way."""
-    every_reason(tmp_path)
-    written = report(str(tmp_path / "r.csv"))
-    assert written == tmp_path / "r.report.html"
-    assert written.stat().st_mode & 0o777 == 0o600
-    assert report(str(tmp_path / "r.journal")) == written
-
-
 def test_a_link_a_folder_or_another_file_is_not_written_over(tmp_path: Path) -> None:
     """Not even where somebody asks for it."""
     for name, content in (("other.html", "<!doctype html>\n<p>mine"), ("load.csv", "a,b\n")):

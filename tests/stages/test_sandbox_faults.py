@@ -35,6 +35,12 @@ async def put(sandbox: Sandbox, path: str = PAIR) -> Reply:
         return Reply(answer.status, await answer.read(), answer.headers)
 
 
+async def struck_by(faults: Any) -> Reply:
+    """Return the answer to a PUT that a fault strikes."""
+    async with Sandbox(faults=faults) as sandbox:
+        return await put(sandbox)
+
+
 async def raw_put(sandbox: Sandbox) -> bytes:
     """Everything that comes back on a connection until its end; raises ConnectionResetError on an RST."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.url.rpartition(":")[2]))
@@ -96,8 +102,7 @@ async def test_a_status_can_be_applied_all_the_same() -> None:
 )
 async def test_a_429_has_the_observed_body(fault: str, policy: str, message: str) -> None:
     """errorType and policyName, and no Retry-After."""
-    async with Sandbox(faults=fault) as sandbox:
-        reply = await put(sandbox)
+    reply = await struck_by(fault)
     assert reply.status == 429
     assert (reply.json()["errorType"], reply.json()["policyName"]) == ("RATE_LIMIT", policy)
     assert reply.json()["message"] == message
@@ -131,8 +136,7 @@ async def test_a_redirect_goes_where_the_script_says() -> None:
 )
 async def test_a_refused_token_has_the_observed_body(fault: str, category: str) -> None:
     """With the scopes in the 403's context."""
-    async with Sandbox(faults=fault) as sandbox:
-        reply = await put(sandbox)
+    reply = await struck_by(fault)
     assert (reply.status, reply.json()["category"]) == (int(fault[:3]), category)
     if fault == "403":
         assert reply.json()["errors"][0]["context"]["requiredScopes"]
@@ -158,16 +162,14 @@ async def test_a_success_can_have_no_answer_in_it() -> None:
 
 async def test_html_with_200_is_no_success() -> None:
     """A captive portal's page."""
-    async with Sandbox(faults="html") as sandbox:
-        reply = await put(sandbox)
+    reply = await struck_by("html")
     assert (reply.status, reply.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
 
 
 @pytest.mark.parametrize(("fault", "status"), [("200-errors", 200), ("207", 207)])
 async def test_errors_can_come_with_a_success(fault: str, status: int) -> None:
     """numErrors, errors without context, and no results."""
-    async with Sandbox(faults=fault) as sandbox:
-        reply = await put(sandbox)
+    reply = await struck_by(fault)
     assert (reply.status, reply.json()["numErrors"], reply.json()["results"]) == (status, 1, [])
     assert reply.json()["errors"][0]["context"] == {}
 
@@ -343,8 +345,7 @@ async def test_a_drip_gives_a_byte_at_a_time() -> None:
 
 async def test_a_huge_body_is_streamed() -> None:
     """As many bytes as the script says, never all in memory."""
-    async with Sandbox(faults=[{"fault": "huge", "size": 3_000_001}]) as sandbox:
-        reply = await put(sandbox)
+    reply = await struck_by([{"fault": "huge", "size": 3_000_001}])
     assert len(reply.body) == 3_000_001
 
 
@@ -362,8 +363,7 @@ async def test_a_huge_body_ends_with_the_client() -> None:
 @pytest.mark.slow
 async def test_a_gzip_bomb_unpacks_to_a_thousand_times_its_size() -> None:
     """And it is whole gzip: a client that does not look unpacks it all."""
-    async with Sandbox(faults=[{"fault": "gzip-bomb", "size": 20 << 20}]) as sandbox:
-        reply = await put(sandbox)
+    reply = await struck_by([{"fault": "gzip-bomb", "size": 20 << 20}])
     assert reply.headers["Content-Encoding"] == "gzip"
     assert len(reply.body) < 50_000
     assert len(gzip.decompress(reply.body)) == 20 << 20

@@ -32,19 +32,7 @@ from loader.settings import Rate, Secret
 from loader.text import timestamp
 from tests.stages.columns import draft_of
 from tests.stages.fake_time import clock, run
-from tests.stages.scripted_server import (
-    OK,
-    PUT,
-    Script,
-    Server,
-    amid_others,
-    answer,
-    calls,
-    in_turn,
-    make,
-    many,
-    one,
-)
+from tests.stages.scripted_server import OK, PUT, Script, Server, amid_others, answer, calls, in_turn, make, many, one
 
 # --- trying again
 

@@ -166,22 +166,6 @@ def test_what_a_killed_loader_held_comes_free_a_window_after_its_end(tmp_path: P
     assert sent_between(second, end + wait, end + wait + 10) >= 0.9 * RATE.requests
 
 
-@pytest.mark.slow
-def test_what_an_ended_loader_used_comes_free_bit_by_bit(tmp_path: Path) -> None:
-    """The next command need not wait for a whole window, and does not add to the last one's."""
-    machine = Machine(tmp_path)
-
-    async def scenario() -> tuple[float, Server]:
-        await machine.load(30)
-        end = clock()
-        return end, await machine.load(30)
-
-    end, second = run(scenario)
-    machine.holds()
-    assert sent_between(second, end, end + 5) >= 0.3 * RATE.requests
-    assert sent_between(second, end + RATE.seconds + 2, end + 2 * RATE.seconds + 2) >= 0.9 * RATE.requests
-
-
 def test_a_loader_with_a_lower_limit_of_its_own_keeps_to_it(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
 
