@@ -7,7 +7,7 @@ import gzip
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any, NamedTuple
 
 import openpyxl
@@ -93,12 +93,12 @@ def parquet(about: str, table: Any, *found: Any, **more: Any) -> Case:
     return _case(about, "a.parquet", more.pop("spoil", bytes)(buffer.getvalue()), found, more)
 
 
-def zipped(*names: str) -> bytes:
-    """Return an archive with the same small table under each name."""
+def zipped(*names: str, content: bytes = f"{HEAD}1,2\n".encode()) -> bytes:
+    """Return an archive with the same content under each name, a small table unless it is given."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
-            archive.writestr(name, f"{HEAD}1,2\n")
+            archive.writestr(name, content)
     return buffer.getvalue()
 
 
@@ -149,6 +149,8 @@ EXPORTED = (
     (4, 1, "INVALID_RECORD_ID"),
 )  # fmt: skip
 OWN_TYPES: dict[str, Any] = {"object_type": None, "to_object_type": None}
+
+MOMENT = datetime.fromisoformat("2024-01-02T03:04:05")
 
 TRAPS: dict[int, Trap] = {
     1: Trap(
@@ -205,10 +207,15 @@ TRAPS: dict[int, Trap] = {
         [
             text("to the end of the file", f'{HEAD[:-1]},x\n1,2,a\n3,4,"b\n5,6,c\n', refused=r"row 3 \(line 3\)"),
             text("up to another quote", f'{HEAD[:-1]},x\n1,2,"a\n3,4,b\n5,6,"c"\n', refused=r"row 2 \(line 2\)"),
+            text("over several rows", f'{HEAD[:-1]},x\n1,10,"Acme\n2,20,Foo\n3,30,Bar"\n4,40,x\n',
+                 refused=r"row 2 \(line 2\)"),
+            text("over the ids", 'object_id,x,to_object_id\n1,"Acme,10\n2,Foo",20\n', refused=r"row 2 \(line 2\)"),
+            text("after doubled quotes", f'{HEAD[:-1]},x\n1,10,"5"" pipe""\n2,20,"6"" pipe""\n',
+                 refused=r"row 2 \(line 2\)"),
+            text("after text behind a quote", f'{HEAD[:-1]},x\n1,2,"a"b,"c\n3,4,d"\n', refused=r"row 2 \(line 2\)"),
             text("text after a closing quote", f'{HEAD}1,"2"0\n3,4\n"4" ,5\n', (2, 0, "MALFORMED_QUOTES"),
                  (3, 0, "3", "4"), (4, 0, "MALFORMED_QUOTES")),
         ],
-        ["test_read_delimited::test_a_quote_that_swallows_rows_refuses_the_file"],
     ),
     7: Trap("inch marks", [text("within a field", f'{HEAD[:-1]},x\n1,2,5" pipe\n3,4,6"\n', (2, 0, "1", "2"), (3, 0,
         "3", "4"))]),
@@ -224,8 +231,10 @@ TRAPS: dict[int, Trap] = {
         "more than 15 digits",
         [
             text("as text", f"{HEAD}1234567890123456789,2\n", (2, 0, "1234567890123456789", "2")),
-            sheet("a number cell", [LOADED, (123456789012345, 2), (1234567890123456, 2), ("1234567890123456", 2)],
-                  (2, 0, "123456789012345", "2"), (3, 0, "DIGITS_LOST"), (4, 0, "1234567890123456", "2")),
+            sheet("a number cell", [LOADED, (999999999999999, 2), (10**15, 2), (1234567890123456, 2), (1e300, 2),
+                                    ("1234567890123456", 2), (-1, 2)],
+                  (2, 0, "999999999999999", "2"), *((row, 0, "DIGITS_LOST") for row in (3, 4, 5)),
+                  (6, 0, "1234567890123456", "2"), (7, 0, "INVALID_RECORD_ID")),
             text("more than any id", f"{HEAD}9223372036854775808,2\n", (2, 0, "ID_TOO_LARGE")),
         ],
     ),
@@ -382,7 +391,8 @@ TRAPS: dict[int, Trap] = {
         "dates",
         [
             text("as text", f"{HEAD}2024-01-02,2\n1/2/2024,2\n", (2, 0, "DATE"), (3, 0, "DATE")),
-            sheet("as Excel keeps them", [LOADED, (date(2024, 1, 2), 3)], (2, 0, "DATE")),
+            sheet("as Excel keeps them", [LOADED, (date(2024, 1, 2), 3), (MOMENT, 3), (time(1), 3)],
+                  *((row, 0, "DATE") for row in (2, 3, 4))),
         ],
     ),
     23: Trap("NUL characters", [text("anywhere in a row", f"{HEAD[:-1]},x\n1,2,a\0\n3,4,b\n5\0,6,d\n",
@@ -428,6 +438,15 @@ TRAPS: dict[int, Trap] = {
             text("nothing at all", "", refused="is empty"),
             text("a header alone", HEAD, said="a header and no rows"),
             text("no header", "101,201\n102,202\n", refused='I can\'t tell which columns hold the ids.*"101", "201"'),
+            text("blank lines alone", "\n\n\n", refused="I can't tell which columns hold"),
+            text("other columns", "name,city\nx,y\n", refused='which columns hold.*--column.*"name", "city"'),
+            text("names that control a terminal", "\x1b[2J,x\n1,2\n", refused=r"\\x1b"),
+            text("one JSON array", '[{"object_id": 1}]', refused="JSONL"),
+            text("JSON lines without an object", HEAD + "1,2\n", file="a.jsonl",
+                 refused=r"no line with a JSON object.*line 1"),
+            sheet("an empty workbook", [], refused="no visible sheet"),
+            sheet("a workbook without the columns", [("name",), ("x",)], refused='which columns? holds?.*"name"'),
+            parquet("Parquet without the columns", {"name": ["x"]}, refused='"name"'),
         ],
     ),
     30: Trap(
@@ -435,7 +454,11 @@ TRAPS: dict[int, Trap] = {
         [
             Case("gzip", "a.csv.gz", gzip.compress(f"{HEAD}1,2\n".encode()), [(2, 0, "1", "2")]),
             Case("zip", "a.zip", zipped("export/a.csv"), [(2, 0, "1", "2")]),
-            Case("a zip of no table", "a.zip", zipped("a.md", "b.md"), refused="unpack it and name the ones"),
+            Case("a zip of no table", "a.zip", zipped("a.md", "b.md"), refused='"a.md", "b.md"; unpack it and name'),
+            Case("an empty zip", "a.zip", zipped(), refused="no file"),
+            Case("a zip of Parquet that is none", "a.zip", zipped("a.parquet", content=b"PAR1"), refused="damaged"),
+            Case("a packed file in a zip", "a.zip", zipped("a.csv.gz", content=gzip.compress(b"x")), refused="packed itself"),
+            Case("a binary workbook", "a.zip", zipped("xl/workbook.bin"), refused="xlsb"),
             sheet("a workbook named .csv", [LOADED, (1, 2)], (2, 0, "1", "2"), file="a.csv"),
             text("a web page named .xls", "<html><table></table></html>", file="a.xls", refused="is a web page"),
             text("CSV named .xlsx", HEAD + "1,2\n", (2, 0, "1", "2"), file="a.xlsx"),
@@ -457,9 +480,10 @@ TRAPS: dict[int, Trap] = {
     ),
     32: Trap(
         "Excel's other cells: true and false, errors, formulas that were never calculated",
-        [sheet("each has its reason", [LOADED, (True, 2), ("#REF!", 2), ("=1+1", 2), (1.5, 2), (3, 4)],
-               (2, 0, "BOOLEAN"), (3, 0, "ERROR_CELL"), (4, 0, "FORMULA_WITHOUT_VALUE"), (5, 0, "FRACTION"), (6, 0,
-                   "3", "4"))],
+        [sheet("each has its reason",
+               [LOADED, (True, 2), ("#REF!", 2), ("#N/A", 2), ("=1+1", 2), (1, "=A2"), (1.5, 2), ("#hash", 2), (3, 4)],
+               (2, 0, "BOOLEAN"), (3, 0, "ERROR_CELL"), (4, 0, "ERROR_CELL"), (5, 0, "FORMULA_WITHOUT_VALUE"),
+               (6, 0, "FORMULA_WITHOUT_VALUE"), (7, 0, "FRACTION"), (8, 0, "INVALID_RECORD_ID"), (9, 0, "3", "4"))],
     ),
     33: Trap(
         "Parquet: whole numbers with gaps, floats, dictionaries, lists",

@@ -21,22 +21,6 @@ def test_the_delimiter_is_the_one_that_yields_the_headers(tmp_path: Path, delimi
     assert judged(source) == ([(3, "1", "2")], [])
 
 
-@pytest.mark.parametrize(
-    ("content", "where"),
-    [
-        ('object_id,to_object_id,name\n1,10,"Acme\n2,20,Foo\n3,30,Bar"\n4,40,x\n', "row 2 .line 2"),
-        ('object_id,name,to_object_id\n1,"Acme,10\n2,Foo",20\n', "row 2 .line 2"),
-        ('object_id,to_object_id,name\n1,10,"5"" pipe""\n2,20,"6"" pipe""\n', "row 2 .line 2"),
-        ('object_id,to_object_id,name\n1,2,"a"b,"c\n3,4,d"\n', "row 2 .line 2"),
-    ],
-)
-def test_a_quote_that_swallows_rows_refuses_the_file(tmp_path: Path, content: str, where: str) -> None:
-    """Rows never vanish into a cell: the file is refused, and the row where the quote opens is named."""
-    source = written(tmp_path, content)
-    with pytest.raises(InputError, match=where):
-        judged(source)
-
-
 def test_words_for_nothing_are_text(tmp_path: Path) -> None:
     """`NA` is a label like any other, and no id."""
     source = written(tmp_path, "object_id,to_object_id,label\n1,2,NA\nnan,3,x\n#N/A,3,x\nNULL,3,x\n")
@@ -45,23 +29,6 @@ def test_words_for_nothing_are_text(tmp_path: Path) -> None:
         [(3, "INVALID_RECORD_ID"), (4, "ERROR_CELL"), (5, "INVALID_RECORD_ID")],
     )
     assert links_of(source.chunks())[0].row_kind.label == "NA"
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("\n\n\n", "I can't tell which columns hold"),
-        ("name,city\nx,y\n", 'which columns hold.*--column.*"name", "city"'),
-        ("<html><table></table></html>", "web page"),
-        ('[{"object_id": 1}]', "JSONL"),
-        ("\x1b[2J,x\n1,2\n", r"\\x1b"),
-    ],
-)
-def test_a_file_without_the_columns_is_refused_in_words(tmp_path: Path, content: str, words: str) -> None:
-    """Empty, no header, another kind of file: one sentence, with the file's name and what is there."""
-    with pytest.raises(InputError, match=words) as caught:
-        written(tmp_path, content)
-    assert str(caught.value).startswith(str(tmp_path / "a.csv"))
 
 
 def test_a_last_row_at_a_spreadsheet_limit_is_said(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Excel: a cell is an id only while all its digits are there; rows, sheets and cells are named as Excel names them."""
 
-import datetime
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,40 +35,6 @@ def xls(tmp_path: Path, cells: Mapping[tuple[int, int], Any]) -> Path:
         sheet.write(row, column, value)
     book.save(str(tmp_path / "a.xls"))
     return tmp_path / "a.xls"
-
-
-def test_numbers_and_texts_are_ids_while_their_digits_are_there(tmp_path: Path) -> None:
-    """Up to 15 digits a number cell is exact; from 1e15 on only text is."""
-    rows = [
-        HEAD,
-        (101, "201"),
-        (999999999999999, 2),
-        (10**15, 2),
-        ("1234567890123456789", 2),
-        (1.5, 2),
-        (-1, 2),
-        (1e300, 2),
-    ]
-    assert judged(opened(xlsx(tmp_path, rows))) == (
-        [(2, "101", "201"), (3, "999999999999999", "2"), (5, "1234567890123456789", "2")],
-        [(4, "DIGITS_LOST"), (6, "FRACTION"), (7, "INVALID_RECORD_ID"), (8, "DIGITS_LOST")],
-    )
-
-
-def test_dates_booleans_errors_and_uncalculated_formulas_are_no_ids(tmp_path: Path) -> None:
-    """Each has its own reason; a date is never its serial number, an error never a blank."""
-    moment = datetime.datetime.fromisoformat("2024-01-02T03:04:05")
-    rows = [
-        HEAD, (moment, 2), (datetime.date(2024, 1, 2), 2), (datetime.time(1), 2), (True, 2),
-        ("#N/A", 2), ("#REF!", 2), ("=1+1", 2), (1, "=A2"), ("#hash", 2), (3, 4),
-    ]  # fmt: skip
-    assert judged(opened(xlsx(tmp_path, rows))) == (
-        [(11, "3", "4")],
-        [
-            (2, "DATE"), (3, "DATE"), (4, "DATE"), (5, "BOOLEAN"), (6, "ERROR_CELL"), (7, "ERROR_CELL"),
-            (8, "FORMULA_WITHOUT_VALUE"), (9, "FORMULA_WITHOUT_VALUE"), (10, "INVALID_RECORD_ID"),
-        ],
-    )  # fmt: skip
 
 
 def test_an_error_in_a_column_where_blank_means_nothing_is_rejected(tmp_path: Path) -> None:
@@ -177,14 +142,6 @@ def test_two_cells_in_far_corners_do_not_fill_the_memory(tmp_path: Path) -> None
     cells = {(0, 0): HEAD[0], (0, 1): HEAD[1], (65_535, 255): 1}
     with pytest.raises(InputError, match="too far apart"):
         opened(xls(tmp_path, cells))
-
-
-def test_an_empty_workbook_and_one_without_header_are_refused(tmp_path: Path) -> None:
-    """Plain words, with what is there."""
-    with pytest.raises(InputError, match="no visible sheet"):
-        opened(xlsx(tmp_path, []))
-    with pytest.raises(InputError, match=r'which columns? holds?.*"name"'):
-        opened(xlsx(tmp_path, [("name",), ("x",)]))
 
 
 def test_a_cut_old_workbook_prints_nothing_on_the_screen(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -162,22 +162,6 @@ def test_a_zip_with_one_table_is_read(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip"]
 
 
-@pytest.mark.parametrize(
-    ("members", "words"),
-    [
-        ({"a.md": CONTENT, "b.md": CONTENT}, '"a.md", "b.md"; unpack'),
-        ({}, "no file"),
-        ({"a.parquet": b"PAR1"}, "damaged"),
-        ({"a.csv.gz": gzip.compress(CONTENT)}, "packed itself"),
-        ({"xl/workbook.bin": b"x"}, "xlsb"),
-    ],
-)
-def test_other_archives_are_refused_in_words(tmp_path: Path, members: dict[str, bytes], words: str) -> None:
-    """Several tables, none, or a table within a table: unpack it."""
-    with pytest.raises(InputError, match=words):
-        opened(zipped(tmp_path / "a.zip", members))
-
-
 def test_a_protected_archive_is_refused_in_words(tmp_path: Path) -> None:
     """Both places where a zip says that a member is encrypted are set."""
     path = zipped(tmp_path / "a.zip", {"a.csv": CONTENT})
