@@ -51,6 +51,21 @@ def error_of(status: int, body: Any = b"", **headers: str) -> ApiError:
 # --- requests
 
 
+@pytest.mark.parametrize(
+    ("request_", "path"),
+    [
+        (api.labels("contacts", "p1_lender", "v4"), "/crm/v4/associations/contacts/p1_lender/labels"),
+        (api.labels("0-1", "2-77", "2026-03"), "/crm/associations/2026-03/0-1/2-77/labels"),
+        (api.schemas("v4"), "/crm-object-schemas/v3/schemas"),
+        (api.schemas("2026-03"), "/crm-object-schemas/2026-03/schemas"),
+        (api.account_details("v4"), "/account-info/v3/details"),
+        (api.account_details("2026-09"), "/account-info/2026-09/details"),
+    ],
+)
+def test_reads_go_to_the_path_of_their_version(request_: api.Request, path: str) -> None:
+    assert (request_.method, request_.path, request_.body) == ("GET", path, None)
+
+
 @pytest.mark.parametrize("text", ["", 'X","y":"', "hubspot_defined", "HUBSPOT DEFINED", "X\n"])
 def test_a_category_that_could_rewrite_the_body_never_gets_through(text: str) -> None:
     with pytest.raises(ValueError, match="not an association category"):
