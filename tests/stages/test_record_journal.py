@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,12 @@ def database(path: Path, statement: str) -> None:
         opened.execute(statement)
 
 
+def cut(path: Path, share: float) -> None:
+    """Make a journal, and cut this share of it off."""
+    whole = stage(path.parent, [chunk([link(row, row, 9) for row in range(2, 2000)])]).read_bytes()
+    path.write_bytes(whole[: int(len(whole) * (1 - share))])
+
+
 NO_JOURNALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "an empty file": (lambda path: path.write_bytes(b""), "not the journal"),
     "a text": (lambda path: path.write_bytes(b"id,to\n1,2\n"), "damaged"),
@@ -334,17 +341,8 @@ NO_JOURNALS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: database(stage(path.parent, [chunk([link(2, 1, 9)])]), "PRAGMA user_version = 99"),
         "format 99",
     ),
-    **{
-        f"cut by {share:.2%}": (lambda path, share=share: cut(path, share), "move it")
-        for share in (0.0001, 0.05, 0.5, 0.95, 0.999)
-    },
+    **{f"cut by {share:.2%}": (partial(cut, share=share), "move it") for share in (0.0001, 0.05, 0.5, 0.95, 0.999)},
 }
-
-
-def cut(path: Path, share: float) -> None:
-    """Make a journal, and cut this share of it off."""
-    whole = stage(path.parent, [chunk([link(row, row, 9) for row in range(2, 2000)])]).read_bytes()
-    path.write_bytes(whole[: int(len(whole) * (1 - share))])
 
 
 @pytest.mark.parametrize("what", NO_JOURNALS)
