@@ -239,18 +239,7 @@ class MirrorPlanned:
 class Planned:
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
 
-    `unchecked` are the pairs of object types whose labels the portal could not be asked for. `costs` are those of
-    each method (`put`, `batch`) at the `rate`, `requests` and `seconds` those of the one that was chosen; `so_far`
-    is what the portal has already, None where that was not looked up: then each pair counts as one to send;
-    `losing` is what `--existing replace` takes off. `merged` are records that are merged into others in HubSpot:
-    their rows will fail. `new_labels` are made before anything is sent; the type ids of their kinds are blank.
-    `daily_quota` is the day's, None where HubSpot does not say. With a `limit`, rows, pairs and rejects are those
-    of the first `limit` records. `account_type` is HubSpot's word for the account; `address` is where requests go,
-    blank for HubSpot itself. `method` is the one that a load uses, `chosen` by its size (`--method auto`).
-    `existing` is what `--existing` says; `mirror` what a mirror takes off, None where that was not looked up.
-    `rejects` names the rejected rows by reason, the most frequent first; `failures` is the file that has them all,
-    None where none was written. `next_command` loads what was planned, None with nothing to send.
-    `removal` is what a removal takes off, None for a load, and where it was not looked up.
+    With a `limit`, rows, pairs and rejects are those of the first `limit` records.
     """
 
     inputs: Mapping[str, Understood]
@@ -261,28 +250,46 @@ class Planned:
     reasons: Mapping[str, int]
     without: int
     unchecked: tuple[tuple[str, str], ...]
+    """The pairs of object types whose labels the portal could not be asked for."""
     looked_up: tuple[LookedUp, ...]
     portal_id: str | None
     requests: int
+    """Of the method that was chosen, as `seconds` are."""
     seconds: float
     rate: Rate
     daily_quota: int | None
+    """The day's; None where HubSpot does not say."""
     costs: Annotated[Mapping[str, Cost], keys(*METHODS)]
+    """Of each method (`put`, `batch`) at the `rate`."""
     so_far: SoFar | None = None
+    """What the portal has already; None where that was not looked up: then each pair counts as one to send."""
     losing: Losing | None = None
+    """What `--existing replace` takes off."""
     merged: tuple[MergedRecord, ...] = ()
+    """Records that are merged into others in HubSpot: their rows will fail."""
     limit: int | None = None
     account_type: str = ""
+    """HubSpot's word for the account."""
     address: str = ""
+    """Where requests go; blank for HubSpot itself."""
     method: Annotated[str, one_of(chain(*METHODS))] = "put"
+    """The one that a load uses."""
     chosen: bool = False
+    """The method was chosen by the load's size (`--method auto`)."""
     rejects: tuple[RejectedFor, ...] = ()
+    """The rejected rows by reason, the most frequent first."""
     failures: str | None = None
+    """The file that has all rejected rows; None where none was written."""
     next_command: str | None = None
+    """Loads what was planned; None with nothing to send."""
     new_labels: tuple[NewLabel, ...] = ()
+    """These are made before anything is sent; the type ids of their kinds are blank."""
     removal: RemovalPlanned | None = None
+    """What a removal takes off; None for a load, and where it was not looked up."""
     mirror: MirrorPlanned | None = None
+    """What a mirror takes off; None where that was not looked up."""
     existing: str = "merge"
+    """What `--existing` says."""
 
 
 @dataclass(frozen=True, slots=True)
