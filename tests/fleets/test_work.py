@@ -101,7 +101,8 @@ def lost(order: Order, results: Path, sandbox: Sandbox) -> int:
     while sum(name.endswith(".piece") for name in folder.names()) < 4 or len(sandbox.portal.pairs()) < ROWS // 2:
         assert thread.is_alive(), "the worker ended too early"
         time.sleep(0.01)
-    shutil.copytree(Path(order.folder, order.results), results)
+    # Without the files that are just being written: they may have their final names before they are copied.
+    shutil.copytree(Path(order.folder, order.results), results, ignore=shutil.ignore_patterns(".*"))
     copied = len(sandbox.portal.pairs())
     while len(sandbox.portal.pairs()) < copied + 20:
         assert thread.is_alive(), "the worker ended too early"
