@@ -41,7 +41,7 @@ def test_a_label_is_made_once_from_both_ends(run: Run, hubspot: Run, version: st
     assert (made.code, made.err) == (0, "")
     assert ["contacts", "companies", "USER_DEFINED", str(type_id), "C-Level"] in lines
     assert ["companies", "contacts", "USER_DEFINED", str(type_id + 1), "C-Level"] in lines
-    found = json.loads(again.out)
+    found = json.loads(again.out.splitlines()[-1])
     assert (again.code, found["event"], found["created"], found["portal_id"]) == (0, "createdlabel", False, "62515")
     assert [each["id"] for each in found["types"]] == [type_id, type_id + 1]
 
