@@ -78,7 +78,7 @@ def test_a_batch_that_is_not_complete_is_believed_in_what_it_says(
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize("fault", ["pending", "other-ids"])
 @pytest.mark.parametrize("applied", [True, False])
-def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
+def test_pairs_that_a_pending_batch_leaves_out_are_read_back(
     make_world: MakeWorld, fault: str, *, applied: bool
 ) -> None:
     """PENDING and no result, or one of others: done or not, the pairs are there in the end, and none is failed."""
@@ -90,9 +90,7 @@ def test_what_a_batch_that_is_still_at_work_does_not_mention_is_read_back(
 
 @pytest.mark.slow_after(2)
 @pytest.mark.parametrize("status", ["CANCELED", "PROCESSING", "PENDING"])
-def test_a_reading_that_is_not_complete_says_nothing_of_the_records_that_it_does_not_mention(
-    make_world: MakeWorld, status: str
-) -> None:
+def test_an_incomplete_read_says_nothing_of_records_it_leaves_out(make_world: MakeWorld, status: str) -> None:
     """They are asked for again, and not taken for records without associations: no row is sent."""
     wanted = pairs(ROWS)
     there = [{"from_type": "contacts", "from_id": a, "to_type": "companies", "to_id": b} for a, b in wanted]

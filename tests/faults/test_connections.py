@@ -72,7 +72,7 @@ def test_a_connection_that_is_always_cut_is_no_verdict(make_world: MakeWorld) ->
 @pytest.mark.slow_after(1)
 @pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("fault", ["close-reused", "close-after"])
-def test_a_kept_connection_that_closes_is_counted_as_often_as_it_was_used(make_world: MakeWorld, fault: str) -> None:
+def test_every_use_of_a_kept_connection_is_counted(make_world: MakeWorld, fault: str) -> None:
     """Item 33: the HTTP library would repeat the request by itself; every request has its permit and its count."""
     world = make_world(20, faults=[{"fault": fault, "method": "PUT", "every": 3}])
     ending = world.load("--concurrency", "2")

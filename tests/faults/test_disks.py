@@ -42,7 +42,7 @@ def test_results_on_a_full_disk_stop_the_load(make_world: MakeWorld) -> None:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("what", ["is a folder", "has no folder", "is a link", "is in a read-only folder"])
-def test_results_that_can_never_be_written_are_refused_before_the_first_request(
+def test_results_that_cannot_be_written_are_refused_first(
     make_world: MakeWorld, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 56: exit code 2 and a sentence; no file is made, and another --results loads everything."""

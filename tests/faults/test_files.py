@@ -116,7 +116,7 @@ HARMS: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("harm", HARMS)
-def test_an_input_that_changes_while_it_is_sent_is_loaded_as_it_was(make_world: MakeWorld, harm: str) -> None:
+def test_an_input_that_changes_while_sending_is_loaded_as_it_was(make_world: MakeWorld, harm: str) -> None:
     """Item 63: everything was read before the first request; what happens to the file then makes no difference."""
     world = make_world(40, latency="10ms")
     with once(lambda: len(world.puts()) >= 5, lambda: HARMS[harm](world.folder / "load.csv")):
@@ -198,7 +198,7 @@ def test_a_lock_of_a_killed_load_locks_nothing(make_world: MakeWorld) -> None:
 
 
 @pytest.mark.slow
-def test_two_loads_share_a_token_that_neither_knows_the_other_uses(make_world: MakeWorld) -> None:
+def test_two_loads_may_use_one_token(make_world: MakeWorld) -> None:
     """Item 59: as on two machines: both meet 429s, both slow down, and both get everything through."""
     world = make_world(60, rate="40/0.5")
     other = make_world(pairs(120)[60:], folder="other")

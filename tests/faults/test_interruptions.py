@@ -69,7 +69,7 @@ def test_a_signal_ends_a_load_with_everything_written_down(
     world.goes_on_and_completes(*CONCURRENCY)
 
 
-def test_answers_that_do_not_come_are_waited_for_no_longer_than_the_grace_time(
+def test_missing_answers_are_waited_for_only_the_grace_time(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Item 50: what had no answer by then stays pending, and is sent again by the next command."""

@@ -66,7 +66,7 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
     assert set(keywords.__annotations__) - ONLY_PYTHON == {each.name for each in declared}
 
 
-def test_a_call_that_is_not_awaited_says_what_to_do_and_asyncio_runs_it(folder: Path) -> None:
+def test_a_call_that_is_not_awaited_says_what_to_do(folder: Path) -> None:
     """In a script, whoever takes the call for a report, prints it or forgets it reads which function to call."""
     advice = r"In a script, write loader.load_sync\(...\)"
     with pytest.raises(AttributeError, match=advice):
@@ -180,7 +180,7 @@ async def test_a_dataframe_is_loaded_with_exact_ids(frame: pd.DataFrame, sandbox
     assert (folder / "dataframe.results.csv").exists()
 
 
-async def test_a_configuration_file_counts_and_may_serve_other_commands_too(sandbox: Sandbox, folder: Path) -> None:
+async def test_a_configuration_file_may_serve_other_commands_too(sandbox: Sandbox, folder: Path) -> None:
     """`max-failures` is none of plan's; a keyword wins over the file."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\n")
     (folder / "c.toml").write_text('from = "deals"\nto = "companies"\nmax-failures = 3\n')

@@ -37,9 +37,7 @@ async def test_two_thousand_pairs_are_one_request_matched_by_pair(version: str, 
     assert len({line["row"] for line in found}) == 2500
 
 
-async def test_all_labels_of_a_pair_are_one_input_and_each_request_has_one_direction(
-    load_into: Load, folder: Path
-) -> None:
+async def test_all_labels_of_a_pair_are_one_input_of_a_batch(load_into: Load, folder: Path) -> None:
     (folder / "a.csv").write_text(
         "object_type,from_id,to_object_type,to_id,label\ncontacts,101,companies,201,Boss\n"
         "contacts,101,companies,201,Manager\ncontacts,102,companies,201,\ndeals,7,companies,201,\n"
@@ -52,7 +50,7 @@ async def test_all_labels_of_a_pair_are_one_input_and_each_request_has_one_direc
     assert report.exit_code == 0
 
 
-async def test_an_id_that_two_records_share_is_not_held_against_the_wrong_one(load_into: Load, folder: Path) -> None:
+async def test_an_id_that_two_records_share_fails_the_right_one(load_into: Load, folder: Path) -> None:
     """Contact 9 and company 9: the error names a number, and only the pair of the missing company fails."""
     (folder / "a.csv").write_text("from_id,to_id\n9,1\n2,9\n3,8\n")
     portal = {"missing": [{"type": "companies", "id": "9"}, {"type": "companies", "id": "8"}]}
@@ -78,7 +76,7 @@ async def test_a_request_refused_as_a_whole_is_halved_down_to_the_bad_row(load_i
     assert report.exit_code == 1
 
 
-async def test_a_pair_that_answers_never_mention_fails_after_its_attempts(load_into: Load, folder: Path) -> None:
+async def test_a_pair_that_no_answer_mentions_fails(load_into: Load, folder: Path) -> None:
     """An answer without results and errors is no success: the pairs are read back, and are not there."""
     (folder / "a.csv").write_text(rows(3))
     rule = {"fault": "201", "route": "batch/create", "body": {"status": "COMPLETE", "results": []}, "applied": False}

@@ -52,7 +52,7 @@ async def test_the_second_night_sends_nothing_that_is_there(sandbox: Sandbox, lo
         ("replace", "replace", {"Manager"}),
     ],
 )
-async def test_labels_that_are_there_are_kept_unless_the_command_replaces_them(
+async def test_labels_are_kept_unless_the_command_replaces_them(
     existing: str, semantics: Any, left: set[str], load_into: Load, folder: Path
 ) -> None:
     """Under either reading of what a write does to them."""

@@ -139,7 +139,7 @@ async def test_two_files_of_one_job_are_one_scope(folder: Path) -> None:
     assert report.summary["removals"]["removed"] == 1
 
 
-async def test_a_pair_that_is_asked_for_from_the_other_end_counts_as_asked_for(folder: Path) -> None:
+async def test_a_pair_may_be_named_from_the_other_end(folder: Path) -> None:
     """And a company that stands in the file loses what no row asks for, from whichever end."""
     (folder / "a.csv").write_text(
         "object_type,from_id,to_object_type,to_id\ncontacts,1,companies,11\ncompanies,12,contacts,1\n"
@@ -310,7 +310,7 @@ async def test_a_share_of_few_associations_does_not_count(folder: Path) -> None:
         assert set(labels_of(sandbox)) == {(1, 11)}
 
 
-async def test_what_cannot_be_taken_off_is_a_failed_line_and_not_in_the_failures_file(folder: Path) -> None:
+async def test_a_failed_removal_is_a_line_of_the_results_only(folder: Path) -> None:
     """Exit code 1; the same run tries again, and what would be loaded again from a failures file stays away."""
     (folder / "a.csv").write_text("from_id,to_id\n1,11\n2,21\n")
     fault = {"fault": "400", "route": "batch/archive", "times": 3}
@@ -376,7 +376,7 @@ async def test_what_somebody_adds_between_the_plan_and_the_end_stays(folder: Pat
     assert report.exit_code == 0
 
 
-async def test_undo_does_not_give_back_what_somebody_added_and_took_off_again(folder: Path) -> None:
+async def test_undo_restores_only_what_the_run_took_off(folder: Path) -> None:
     """A pair that was to go whole got a label before its turn: the run took the other one, and that alone."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,\n1,12,Boss\n")
     async with Sandbox({"labels": LABELS, "associations": FEW}) as sandbox:
@@ -424,7 +424,7 @@ async def test_records_named_by_own_keys_are_in_scope_and_exempt(folder: Path) -
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("number", range(2))
-async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it_had(number: int, folder: Path) -> None:
+async def test_random_loads_end_as_expected_and_undo_restores_everything(number: int, folder: Path) -> None:
     """Random rows over a random portal, by PUT and by batch, with lost answers, held against a model."""
     seed = random.randrange(10**6) + number
     print(f"SEED={seed}")
@@ -580,7 +580,7 @@ async def test_the_survivor_of_a_merged_record_keeps_all(folder: Path) -> None:
     assert report.summary["removals"]["removed"] == 1
 
 
-async def test_a_record_whose_other_record_is_not_found_by_its_own_key_keeps_all(folder: Path) -> None:
+async def test_a_record_keeps_all_when_its_other_record_is_not_found(folder: Path) -> None:
     """The row is rejected once the lookups are answered, and its first record is known by then."""
     (folder / "a.csv").write_text(
         "Email,Domain\na@x.example,x.example\na@x.example,nowhere.example\nb@x.example,x.example\n"
@@ -667,7 +667,7 @@ async def test_a_pair_that_a_rejected_row_may_mean_stays(
     assert report.summary["removals"] == {"removed": 1, "failed": 0, "exempt_records": exempt}
 
 
-async def test_the_other_record_of_a_row_whose_own_key_finds_none_keeps_all(folder: Path) -> None:
+async def test_the_other_record_of_a_row_that_finds_none_keeps_all(folder: Path) -> None:
     """And a record that is found by its own key keeps all where the label of its row is not known."""
     (folder / "a.csv").write_text(
         "object_type,Email,to_object_type,to_id,label\n"

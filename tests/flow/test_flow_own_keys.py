@@ -210,7 +210,7 @@ async def test_one_value_that_hubspot_refuses_rejects_its_rows_alone(folder: Pat
     ]
 
 
-async def test_a_load_that_is_interrupted_in_its_lookups_goes_on_with_the_rest(folder: Path) -> None:
+async def test_interrupted_lookups_go_on_with_the_rest(folder: Path) -> None:
     """Exit 130 with every row pending; what was answered is kept, and nothing was written."""
     (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n:03}@example.com,1\n" for n in range(500)))
     stop = Stop()

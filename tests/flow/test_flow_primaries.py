@@ -125,7 +125,7 @@ async def holds(seed: int, folder: Path) -> None:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", [1136, 1143, -1, -2])
-async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(seed: int, folder: Path) -> None:
+async def test_primary_companies_end_as_the_model_says(seed: int, folder: Path) -> None:
     """By PUT and by batch, from both ends, with missing records, lost answers, interruptions; and undo.
 
     The first two seeds had a pair of the first pass sent again in the second; the others are drawn.
@@ -137,7 +137,7 @@ async def test_nobody_loses_a_primary_company_for_one_that_did_not_come_about(se
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("others", [1, 3])
-async def test_a_pair_that_waited_goes_out_once_all_outcomes_are_on_the_disk(
+async def test_a_waiting_pair_is_sent_after_all_outcomes_are_recorded(
     others: int, folder: Path, load_into: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However slow the disk is: the new primary company's answer comes while those of others are being written down."""

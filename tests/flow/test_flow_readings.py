@@ -66,7 +66,7 @@ async def test_a_direction_that_shows_nothing_costs_no_label(
         assert dict(sandbox.portal.pairs()) == before
 
 
-async def test_what_only_the_blind_end_can_say_is_not_written_over_what_the_other_end_shows(folder: Path) -> None:
+async def test_a_pair_whose_ends_disagree_is_not_written(folder: Path) -> None:
     """A label whose name from the lead's end is not known: a pair that the lead shows fails, a new one is made."""
     (folder / "a.csv").write_text(
         "from_object_type,from_id,to_object_type,to_id,label\ndeals,7,leads,1,Won by\ndeals,7,leads,9,Won by\n"
@@ -81,7 +81,7 @@ async def test_what_only_the_blind_end_can_say_is_not_written_over_what_the_othe
     assert found == {"1": ("failed", "ENDS_DISAGREE"), "9": ("created", "")}
 
 
-async def test_own_ends_are_read_a_thousand_at_a_time_and_only_of_pairs_that_are_written(folder: Path) -> None:
+async def test_own_ends_are_read_only_of_pairs_that_are_written(folder: Path) -> None:
     """Three thousand contacts of one company, half of them there: one read for the company, and two for the others."""
     rows = "".join(f"contacts,{n},companies,7\n" for n in range(1, 3001))
     (folder / "a.csv").write_text("from_object_type,from_id,to_object_type,to_id\n" + rows)

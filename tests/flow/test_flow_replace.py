@@ -40,7 +40,7 @@ settings = partial(portals.settings, existing="replace")
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("method", ["put", "batch"])
-async def test_a_pair_that_loses_labels_is_replaced_and_undo_gives_them_back(method: str, folder: Path) -> None:
+async def test_a_pair_that_loses_labels_is_replaced_and_can_be_undone(method: str, folder: Path) -> None:
     """Only what differs is sent; the counts say how many rows were replaced, and the exit code is 0."""
     (folder / "a.csv").write_text(ROWS)
     async with Sandbox(PORTAL) as sandbox:
@@ -120,7 +120,7 @@ async def test_the_plan_says_how_many_labels_go(rows: str, labels: int, pairs: i
         assert labels_of(sandbox) == before
 
 
-async def test_the_plan_counts_labels_whose_name_only_their_own_end_tells(folder: Path) -> None:
+async def test_the_plan_counts_labels_that_only_their_own_end_names(folder: Path) -> None:
     """Two contacts of one company are looked up by that, where Manager is called Employee."""
     (folder / "a.csv").write_text("from_id,to_id,label\n1,11,Boss\n2,11,Boss\n")
     portal = {"labels": LABELS, "associations": [linked(1, 11, "Manager"), linked(2, 11, "Boss", "Manager")]}
@@ -135,7 +135,7 @@ async def test_the_plan_counts_labels_whose_name_only_their_own_end_tells(folder
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("number", range(2))
-async def test_the_portal_ends_with_exactly_what_was_asked_and_undo_with_what_it_had(number: int, folder: Path) -> None:
+async def test_random_loads_end_as_expected_and_undo_restores_everything(number: int, folder: Path) -> None:
     """Random rows over a random portal, by PUT and by batch, with lost answers, held against a model."""
     seed = random.randrange(10**6) + number
     print(f"SEED={seed}")

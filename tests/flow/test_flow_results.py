@@ -95,7 +95,7 @@ async def test_a_rejected_line_says_what_the_cells_said(sandbox: Sandbox, load_i
     assert sandbox.count("PUT") == 0
 
 
-async def test_the_failures_file_is_a_valid_input_and_mended_all_is_created(load_into: Load, folder: Path) -> None:
+async def test_a_corrected_failures_file_loads_the_rest(load_into: Load, folder: Path) -> None:
     """Its columns are the input's and those about the failure; a list cell is reduced to the id that failed."""
     (folder / "a.csv").write_text('note,from_id,to_id\n"=1+1",101,201;999\nb,x,202\n')
     async with Sandbox({"missing": [{"type": "companies", "id": "999"}]}) as sandbox:

@@ -59,7 +59,7 @@ async def test_cells_that_are_no_ids_reject_their_row(sandbox: Sandbox, folder: 
 
 
 @pytest.mark.usefixtures("folder")
-async def test_the_same_rows_again_send_nothing_and_no_rows_are_no_error(sandbox: Sandbox) -> None:
+async def test_the_same_rows_again_send_nothing(sandbox: Sandbox) -> None:
     """Rows are known by their content, like a file."""
     given: dict[str, Any] = {**TYPES, "base_url": sandbox.url}
     await loader.load(((n, 1) for n in range(1, 4)), **given)
@@ -140,7 +140,7 @@ async def test_what_an_iterator_raises_comes_out_as_it_is(sandbox: Sandbox, fold
     assert not names_in(folder)
 
 
-def test_an_iterator_is_never_ahead_of_the_file_by_more_than_a_slice() -> None:
+def test_an_iterator_is_read_in_slices() -> None:
     """However many rows it has, they are not held in memory."""
     taken = []
 

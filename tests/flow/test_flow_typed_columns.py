@@ -92,7 +92,7 @@ async def test_a_bad_float_in_a_list_costs_its_own_part_only(sandbox: Sandbox, f
     assert sandbox.portal.types_of("contacts", 101, "companies", 201)
 
 
-async def test_blanks_and_fractions_among_narrow_floats_are_what_they_are(sandbox: Sandbox, folder: Path) -> None:
+async def test_blanks_and_fractions_of_narrow_floats_are_rejected(sandbox: Sandbox, folder: Path) -> None:
     """A half float of a nullable column: blank, a fraction, a number without end."""
     values: Any = pd.array(pa.array([201, None, 1.5, float("inf")], pa.float16()), pd.ArrowDtype(pa.float16()))
     report = await loader.load(frame(values), **TYPES, base_url=sandbox.url)

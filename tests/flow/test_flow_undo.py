@@ -156,7 +156,7 @@ LAGGING: dict[str, tuple[str, dict[str, Any], set[str]]] = {
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("verb", LAGGING)
-async def test_an_undo_right_after_the_run_waits_for_reads_that_lag_behind_it(
+async def test_an_undo_right_after_the_run_waits_for_lagging_reads(
     folder: Path, time_passes: list[float], verb: str
 ) -> None:
     """What does not show the run's change is not taken for changed since: that would be final."""
@@ -176,9 +176,7 @@ async def test_an_undo_right_after_the_run_waits_for_reads_that_lag_behind_it(
         assert len([note for note in notes if "it is read again in" in note]) == 1
 
 
-async def test_an_undo_of_a_run_that_ended_a_while_ago_waits_for_nothing(
-    folder: Path, time_passes: list[float]
-) -> None:
+async def test_an_undo_of_an_old_run_does_not_wait(folder: Path, time_passes: list[float]) -> None:
     """What does not show the run's change any more was changed since; nor does one wait that sees it at once."""
     async with Sandbox() as sandbox:
         run = Runner(folder, sandbox)
@@ -191,7 +189,7 @@ async def test_an_undo_of_a_run_that_ended_a_while_ago_waits_for_nothing(
     assert time_passes == []
 
 
-async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(folder: Path) -> None:
+async def test_rows_from_either_end_are_taken_back(folder: Path) -> None:
     """The before-image is that of the request, whichever end it was written from."""
     there = [
         linked(1, 11, "Foreign"),
@@ -213,7 +211,7 @@ async def test_rows_from_either_end_and_within_one_object_type_are_taken_back(fo
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("seed", "method"), [(0, "put"), (1, "put"), (2, "batch"), (3, "batch")])
-async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_pieces(
+async def test_any_interrupted_load_can_be_undone_in_pieces(
     seed: int, method: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A random portal, a random file, a load abandoned in flight, an undo stopped in its middle, a fifth of faults."""
@@ -257,7 +255,7 @@ async def test_any_load_leaves_no_trace_when_it_was_cut_short_and_taken_back_in_
     assert first.summary["pairs"]["removed"] <= report.summary["pairs"]["removed"]
 
 
-async def test_a_row_without_an_answer_may_have_been_written_and_a_refused_one_was_not(folder: Path) -> None:
+async def test_undo_removes_a_row_without_an_answer_and_leaves_a_refused_one(folder: Path) -> None:
     """The first is looked at and removed, and counted as unsure; the second, made by hand since, is not the run's."""
     faults: list[dict[str, Any]] = [
         {"fault": "close-body", "route": "pair", "pair": ["1", "11"], "applied": True},
@@ -304,7 +302,7 @@ async def test_nothing_is_removed_before_somebody_agrees(folder: Path) -> None:
     assert not (folder / "r.undo.csv").exists()
 
 
-async def test_a_second_undo_looks_again_at_what_was_left_and_removes_nothing_twice(folder: Path) -> None:
+async def test_a_second_undo_tries_again_what_was_left(folder: Path) -> None:
     """Once the foreign label is off, the pair goes, too; then there is nothing more to do."""
     async with Sandbox({"labels": LABELS}) as sandbox:
         run = Runner(folder, sandbox)
@@ -322,7 +320,7 @@ async def test_a_second_undo_looks_again_at_what_was_left_and_removes_nothing_tw
         assert world(sandbox) == {}
 
 
-async def test_what_hubspot_refuses_to_remove_is_reported_and_tried_again_by_the_next_undo(folder: Path) -> None:
+async def test_a_refused_removal_is_reported_and_tried_by_the_next_undo(folder: Path) -> None:
     """The other pairs of the request are removed all the same."""
     faults = [{"fault": "400", "route": "batch/archive", "pair": ["3", "13"], "times": 4}]
     async with Sandbox(faults=faults) as sandbox:
@@ -378,9 +376,7 @@ PRIMARIES = [linked(n, 11, "Primary") for n in (1, 2)]
     ],
 )
 @pytest.mark.parametrize("method", ["put", "batch"])
-async def test_a_new_primary_is_taken_off_and_the_former_one_is_primary_again(
-    rows: str, method: str, folder: Path
-) -> None:
+async def test_undo_makes_the_former_primary_company_primary_again(rows: str, method: str, folder: Path) -> None:
     """HubSpot took it from another company, whether the file names that one or not."""
     async with Sandbox({"labels": LABELS, "associations": [*PRIMARIES, linked(1, 12)]}) as sandbox:
         run, before = Runner(folder, sandbox), world(sandbox)
@@ -393,7 +389,7 @@ async def test_a_new_primary_is_taken_off_and_the_former_one_is_primary_again(
     assert (undone.summary["given_back"], undone.summary["primaries"], undone.exit_code) == (2, 0, 0)
 
 
-async def test_a_primary_that_somebody_chose_since_is_not_taken_from_them(folder: Path) -> None:
+async def test_a_primary_company_chosen_since_is_not_taken_away(folder: Path) -> None:
     """Contact 1 has a third primary company by now, and the old pair of contact 2 is gone: both are for a person."""
     async with Sandbox({"associations": PRIMARIES}) as sandbox:
         run = Runner(folder, sandbox)

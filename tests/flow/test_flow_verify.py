@@ -218,7 +218,7 @@ async def test_a_limit_looks_at_the_first_records_only(folder: Path, verified: V
 
 
 @pytest.mark.slow
-async def test_a_verification_that_was_stopped_goes_on_and_reads_no_record_twice_that_was_right(
+async def test_a_stopped_verification_goes_on_with_what_is_left(
     folder: Path, verified: Verify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file holds what was judged so far; what was not right is judged anew."""

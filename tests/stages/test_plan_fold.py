@@ -81,7 +81,7 @@ UNKNOWN_OF_LEAD = kind("0-136", "0-1", 51, None, category=USER)
         (OF_LEAD, UNKNOWN_TO_LEAD, "0-1", ()),
     ],
 )
-def test_what_a_lead_has_is_written_from_its_end_where_that_says_it_all(
+def test_pairs_of_leads_are_written_from_the_leads_end(
     forward: Resolved, backward: Resolved, main: str, refused: tuple[int, ...]
 ) -> None:
     """Else from the other end, if that does: no row is refused for the end that was chosen."""

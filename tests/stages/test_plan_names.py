@@ -189,7 +189,7 @@ async def test_custom_objects_are_read_once_and_not_for_standard_ids() -> None:
     assert {verdict.direction[0] for verdict in names.verdicts.values() if isinstance(verdict, Resolved)} == {"2-1"}
 
 
-async def test_labels_that_are_refused_are_not_read_again_and_the_direction_is_named() -> None:
+async def test_a_direction_whose_labels_are_refused_is_named_once() -> None:
     """Rows with a label are refused, saying why; the direction stands among the unchecked once."""
     portal = FakePortal({})
     names = await resolve_names({1: row_kind(label="A"), 2: row_kind(label="B"), 3: row_kind()}, portal)
@@ -223,7 +223,7 @@ async def test_a_plan_without_a_portal_still_knows_a_wrong_direction() -> None:
 @pytest.mark.parametrize(
     ("label", "inverse"), [("Decision maker", AssociationType("USER_DEFINED", 37)), ("Manager", None)]
 )
-async def test_a_custom_label_has_an_inverse_where_the_other_end_has_the_same_words(
+async def test_a_custom_label_has_an_inverse_of_the_same_words_only(
     label: str, inverse: AssociationType | None
 ) -> None:
     """`Manager` and `Employee` may be a pair or not: that is never guessed."""

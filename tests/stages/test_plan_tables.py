@@ -99,7 +99,7 @@ def test_an_unlabelled_type_is_folded_onto_an_unlabelled_one() -> None:
             assert entry.inverse is None or bool(labels[entry.inverse]) == bool(entry.label)
 
 
-def test_the_table_has_every_published_type_between_published_object_types() -> None:
+def test_the_table_has_every_published_type() -> None:
     """The sandbox's own transcription of the 445 says the same: ids, directions, inverses, who can have one only."""
     ours = {
         entry.type.type_id: (*direction, entry.inverse.type_id if entry.inverse else None, entry.single == "from")

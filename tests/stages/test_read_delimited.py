@@ -41,7 +41,7 @@ def test_a_last_row_at_a_spreadsheet_limit_is_said(tmp_path: Path) -> None:
     assert other.understood.notes == []
 
 
-def test_repairs_are_counted_and_said_once_however_often_it_is_read(tmp_path: Path) -> None:
+def test_repairs_are_counted_once(tmp_path: Path) -> None:
     """What was taken off stands in the notes, not doubled by a second reading."""
     source = written(tmp_path, HEAD + "'1,2.0\n\u200b3,\u00a04\n" + '"=""5""",6\n')
     assert judged(source) == ([(2, "1", "2"), (3, "3", "4"), (4, "5", "6")], [])

@@ -78,7 +78,7 @@ def test_rows_that_no_end_can_say_are_rejected_at_the_rarer_end(tmp_path: Path) 
         assert counted(journal.counts()) == (5, 4, 0, 1, 0)
 
 
-def test_rows_of_one_label_from_both_ends_of_one_object_type_are_told_apart(tmp_path: Path) -> None:
+def test_one_label_from_both_ends_of_one_object_type_is_two_rows(tmp_path: Path) -> None:
     """Each says that the other is its employee: the row of the lesser id goes, the other is rejected."""
     portal = FakePortal({("0-1", "0-1"): [("USER_DEFINED", 7, "Employee"), ("USER_DEFINED", 8, "Manager")]})
     employee = row_kind("contacts", "contacts", label="Employee")
@@ -109,7 +109,7 @@ def test_a_limit_counts_records_and_can_be_lifted(tmp_path: Path) -> None:
         assert journal.is_finished()
 
 
-def test_a_run_whose_last_record_is_rejected_beyond_its_limit_is_not_finished(tmp_path: Path) -> None:
+def test_a_rejected_record_beyond_the_limit_is_pending(tmp_path: Path) -> None:
     """Every pair has its outcome, and yet a row is pending: the rejected one counts once the limit is gone."""
     rows: list[Row] = [link(2, 1, 9), reject(3, "x", "9")]
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
@@ -140,7 +140,7 @@ def test_a_pair_whose_first_row_was_refused_waits_for_its_next_one(tmp_path: Pat
         assert counted(journal.counts()) == (4, 1, 0, 1, 2)
 
 
-def test_a_pair_of_which_a_row_was_refused_has_the_line_of_its_other_row(tmp_path: Path) -> None:
+def test_a_pair_with_a_refused_row_has_the_line_of_its_other_row(tmp_path: Path) -> None:
     """Its one row that is left does not tell by itself which of two kinds it is of."""
     portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "A")], ("0-2", "0-1"): [("USER_DEFINED", 41, "B")]})
     back = row_kind("companies", "contacts", label="B")
@@ -196,7 +196,7 @@ def test_no_pair_gets_two_outcomes(tmp_path: Path, again: list[int]) -> None:
         assert next(journal.query("SELECT count(*) FROM outcomes")) == (3,)
 
 
-def test_failed_pairs_are_forgotten_together_with_the_place_in_the_results(tmp_path: Path) -> None:
+def test_forgetting_failed_pairs_forgets_the_place_in_the_results(tmp_path: Path) -> None:
     """Their lines leave the results, so the file is made anew: a crash in between must not keep them."""
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
     with Journal(path) as journal:
@@ -265,9 +265,7 @@ def image(pair: Pair, *types: AssociationType) -> Image:
     return Image(numbers=numbers(pair), types=old, there=old & frozenset(pair.types))
 
 
-def test_pairs_are_claimed_by_the_records_of_which_there_are_fewer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pairs_are_read_from_the_end_with_fewer_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two companies of six contacts: read from the companies, two in a lot, each lot's pairs in the file's order."""
     monkeypatch.setattr("loader.planning.group.RECORDS_IN_A_LOT", 2)
     rows = [link(2, 6, 9), link(3, 1, 8), link(4, 5, 9), link(5, 2, 8), link(6, 4, 9), link(7, 3, 7)]
@@ -312,7 +310,7 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
 # --- the file
 
 
-def test_a_log_that_another_journal_left_is_not_played_into_a_new_one(tmp_path: Path) -> None:
+def test_the_log_of_an_earlier_journal_is_not_used(tmp_path: Path) -> None:
     """A stale `-wal` beside the journal's name goes before the new journal comes."""
     stale = tmp_path / "r.journal-wal"
     stale.write_bytes(b"stale")
@@ -346,7 +344,7 @@ NO_JOURNALS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", NO_JOURNALS)
-def test_what_is_no_sound_journal_is_refused_on_opening_and_not_changed(tmp_path: Path, what: str) -> None:
+def test_an_unsound_journal_is_refused_and_not_changed(tmp_path: Path, what: str) -> None:
     """It keeps every byte, its journal mode too."""
     make, message = NO_JOURNALS[what]
     path = tmp_path / "r.journal"
@@ -393,7 +391,7 @@ def test_facts_are_read_back_the_same_by_the_next_process(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 5])
-def test_a_limit_of_records_holds_also_where_one_portion_of_the_file_ends(limit: int, tmp_path: Path) -> None:
+def test_a_limit_holds_where_a_chunk_of_the_file_ends(limit: int, tmp_path: Path) -> None:
     """Files are stored in portions; the last record that counts may be the last of one."""
     portions = [chunk([link(2, 1, 9), link(3, 2, 9)]), chunk([link(4, 3, 9), link(5, 4, 9)])]
     with Journal(stage(tmp_path, portions)) as journal:
@@ -404,9 +402,7 @@ def test_a_limit_of_records_holds_also_where_one_portion_of_the_file_ends(limit:
 # --- locks
 
 
-def test_whoever_waited_for_a_lock_whose_file_was_replaced_does_not_hold_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_whose_file_was_replaced_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between opening the file and locking it, its holder may have ended and another begun: two would be at work."""
     journal, file = tmp_path / "a.journal", tmp_path / "a.journal-lock"
     locking, others = fcntl.flock, list[int]()
@@ -424,7 +420,7 @@ def test_whoever_waited_for_a_lock_whose_file_was_replaced_does_not_hold_it(
     os.close(others[0])
 
 
-def test_whoever_opened_a_lock_that_is_gone_holds_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_whose_file_is_gone_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock on a file without a name keeps nobody out."""
     journal, file = tmp_path / "a.journal", tmp_path / "a.journal-lock"
     locking, gone = fcntl.flock, list[int]()

@@ -271,7 +271,7 @@ def both_ends() -> list[Row]:
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 @pytest.mark.parametrize("by_record", [True, False])
 @pytest.mark.parametrize("at_once", [1, 2, 9])
-def test_lines_of_recent_outcomes_are_those_that_the_journal_gives_back(
+def test_lines_of_recent_outcomes_are_those_of_the_journal(
     tmp_path: Path, ending: str, by_record: bool, at_once: int
 ) -> None:
     """Byte for byte: what is not read back, to save time, is the same line as if it were."""
@@ -293,7 +293,7 @@ def test_lines_of_recent_outcomes_are_those_that_the_journal_gives_back(
     assert path.read_bytes() == at_first
 
 
-def test_lines_are_read_from_the_journal_where_others_recorded_outcomes_meanwhile(tmp_path: Path) -> None:
+def test_lines_of_outcomes_that_others_recorded_come_from_the_journal(tmp_path: Path) -> None:
     """A gap in the numbers, as between two commands, is closed from the journal."""
     path = tmp_path / "r.csv"
     with Journal(stage(tmp_path, [chunk(ROWS)])) as journal:
@@ -331,7 +331,7 @@ def test_what_a_later_pass_sends_is_written_down_as_it_comes(tmp_path: Path) -> 
     asyncio.run(passes())
 
 
-def test_what_a_cancelled_task_handed_to_the_journal_is_done_before_that_is_closed(tmp_path: Path) -> None:
+def test_the_journal_finishes_the_work_of_a_cancelled_task(tmp_path: Path) -> None:
     """An answer that is there is written down, whoever waits for it no more."""
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
 

@@ -76,9 +76,7 @@ async def test_a_record_without_associations_is_an_error_of_a_207() -> None:
         ("archive", [{"from": {"id": "1"}, "to": [{"id": "901"}]}, {"from": {"id": "8"}, "to": [{"id": "901"}]}]),
     ],
 )
-async def test_a_batch_read_and_an_archive_can_be_refused_for_a_missing_record(
-    endpoint: str, inputs: list[object]
-) -> None:
+async def test_a_missing_record_can_refuse_a_whole_batch(endpoint: str, inputs: list[object]) -> None:
     """On demand the whole request is a 400 that names it, and nothing is removed; else the others are answered."""
     there = [{"from_type": "contacts", "from_id": "1", "to_type": "companies", "to_id": "901"}]
     async with Sandbox({"missing": MISSING, "associations": there}, strict_ids=True) as strict:
@@ -105,7 +103,7 @@ def merged() -> Mapping[str, object]:
 
 
 @pytest.mark.parametrize("answers", ["bare", "wrapped"])
-async def test_an_answer_about_a_merged_record_speaks_of_the_surviving_one(answers: Any) -> None:
+async def test_an_answer_about_a_merged_record_names_the_survivor(answers: Any) -> None:
     """A PUT, a batch create, a batch read and an archive are about the record that it was merged into."""
     path = "/crm/v4/objects/contacts/3/associations/companies/903"
     async with Sandbox(merged(), answers=answers) as sandbox:

@@ -53,7 +53,7 @@ async def test_the_fifty_first_label_of_two_object_types_is_a_437() -> None:
     assert refused.body["message"] == "No more than 50 association types are allowed between contacts and companies"
 
 
-async def test_a_portal_may_have_renamed_hubspots_types_and_have_an_id_of_its_own_twice() -> None:
+async def test_a_portal_may_rename_hubspots_types_and_reuse_their_ids() -> None:
     """A type is its category and its id: one end can have another text, and 279 can be two types."""
     portal = {
         "renamed": [{"type_id": 2, "label": "Person with Head office"}],

@@ -92,7 +92,7 @@ def test_a_script_can_be_a_file(tmp_path: Path) -> None:
             assert struck(name, [arrival(), arrival()]) == [2]
 
 
-def test_faults_of_their_own_are_not_applied_and_spoiled_answers_are() -> None:
+def test_a_refusal_is_not_applied_and_a_spoiled_answer_is() -> None:
     rules = read_script([{"fault": 500}, {"fault": "reset-body"}, {"fault": 500, "applied": True}])
     assert [rule.fault.applied for rule in rules] == [False, True, True]
 

@@ -70,7 +70,7 @@ def in_turn(faults: Iterable[Any]) -> list[dict[str, Any]]:
     return [{**rule, "nth": number} for number, rule in enumerate(rules, 1)]
 
 
-async def test_a_status_has_the_body_of_whoever_gives_it_and_is_not_applied() -> None:
+async def test_a_status_has_hubspots_body_or_a_gateways() -> None:
     """HubSpot's own refusals have its error shape, those of a gateway before it are a page."""
     own = [400, 404, 408, 409, 418, 423, 425, 477, 499, 500]
     gateways = [502, 503, 504, 521, 522, 523, 524, 525, 526, 599]

@@ -49,7 +49,7 @@ def test_a_paired_label_within_one_object_type_keeps_its_direction(first: int, s
     assert len(portal.pairs()) == 1
 
 
-def test_a_primary_set_from_the_company_demotes_too_and_a_company_is_primary_to_many() -> None:
+def test_a_new_primary_demotes_the_old_one_from_either_end() -> None:
     """Type 2 is type 1 seen from the company."""
     portal = Portal()
     write(portal, 101, 201, PRIMARY)

@@ -67,7 +67,7 @@ def test_the_unlabelled_type_of_a_direction(from_type: str, to_type: str, type_i
     assert AssociationTypes().unlabelled(from_type, to_type) == hubspot(type_id)
 
 
-def test_renaming_reaches_both_ends_of_a_single_label_and_one_end_of_a_paired_one() -> None:
+def test_a_rename_reaches_both_ends_of_a_single_label_only() -> None:
     """Manager becomes Boss, Employee stays."""
     types = AssociationTypes()
     there, back = types.add_label("0-1", "0-2", "Old")

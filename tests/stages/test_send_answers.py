@@ -92,7 +92,7 @@ def test_a_category_that_could_rewrite_the_body_never_gets_through(text: str) ->
         (b"\xef\xbb\xbf" + json.dumps(BARE).encode(), "", ("Decision maker",)),
     ],
 )
-def test_both_shapes_of_answer_are_a_success_whatever_their_ids_are_written_as(
+def test_both_shapes_of_answer_are_a_success_with_ids_of_any_form(
     status: int, body: Any, resource_id: str, labels: tuple[str, ...]
 ) -> None:
     assert replies.created(reply(body, status), PAIR) == Created(resource_id, labels)
@@ -222,7 +222,7 @@ def test_a_429_is_of_the_day_or_of_the_moment_by_its_policy_name(body: Any, kind
     assert type(error_of(429, body)) is kind
 
 
-def test_hubspots_own_words_are_kept_with_the_part_that_names_the_culprit() -> None:
+def test_hubspots_message_is_kept_with_the_record_that_it_names() -> None:
     body = {
         "status": "error",
         "message": "One or more associations are invalid",
@@ -346,7 +346,7 @@ def test_a_new_token_is_asked_for_with_all_secrets_in_the_body() -> None:
 
 
 @pytest.mark.parametrize("expires_in", [1800, 1, 0.5])
-def test_a_token_is_due_before_the_first_request_and_at_80_percent_of_its_life(expires_in: float) -> None:
+def test_a_token_is_renewed_at_80_percent_of_its_life(expires_in: float) -> None:
     token = OAuthToken(OAUTH, "v4")
     assert token.is_stale(0, None)
     token.accept({"access_token": "a-1", "expires_in": expires_in}, 1000.0)

@@ -93,9 +93,7 @@ def test_results_are_matched_by_pair_and_never_by_position(status: int, number: 
         ({}, []),
     ],
 )
-def test_an_error_is_held_against_the_pairs_that_its_context_names(
-    context: dict[str, list[str]], refused: list[int]
-) -> None:
+def test_an_error_fails_the_pairs_that_its_context_names(context: dict[str, list[str]], refused: list[int]) -> None:
     """Only against pairs that are not among the results; what could be one of two things names nobody."""
     found = read({"results": [result(PAIRS[0])], "errors": [error(**context)], "numErrors": 1}, 207)
     silent = [number for number in (2, 3) if number not in refused]
@@ -105,7 +103,7 @@ def test_an_error_is_held_against_the_pairs_that_its_context_names(
     )
 
 
-def test_an_error_that_names_nobody_is_about_the_only_pair_that_is_left() -> None:
+def test_an_error_without_ids_is_about_the_only_pair_left() -> None:
     """It was refused, even if it had been there before: it is not read back and called created."""
     assert numbers(read({"results": [], "errors": [error()]}, 207, PAIRS[:1])) == ([], [1], [], False)
     results = [result(PAIRS[0]), result(PAIRS[2])]
@@ -120,7 +118,7 @@ def test_an_error_that_names_nobody_is_about_the_only_pair_that_is_left() -> Non
         ({"INVALID_OBJECT_IDS": ["COMPANY=5 is not valid"]}, [2]),
     ],
 )
-def test_a_number_at_both_ends_names_the_record_of_the_object_type_that_is_given(
+def test_an_id_at_both_ends_names_a_record_by_its_object_type(
     context: dict[str, list[str]], refused: list[int]
 ) -> None:
     """Contact 5 and company 5 are two records: without their object type nobody is named."""
@@ -151,7 +149,7 @@ def test_odd_results_leave_every_pair_unmentioned(results: list[Any]) -> None:
     assert numbers(read({"results": results})) == ([], [], [1, 2, 3], False)
 
 
-def test_an_error_that_names_no_pair_leaves_doubt_beside_one_that_does() -> None:
+def test_an_error_without_ids_leaves_pairs_in_doubt() -> None:
     """The pairs that a write's answer does not mention may each be the one."""
     pairs = [pair(n, 10 + n, 20 + n) for n in (1, 2, 3, 4)]
     errors = [error(fromObjectId=["12"]), error()]
@@ -159,7 +157,7 @@ def test_an_error_that_names_no_pair_leaves_doubt_beside_one_that_does() -> None
     assert numbers(found) == ([1], [2], [3, 4], True)
 
 
-def test_of_two_lists_of_ids_in_an_error_the_first_belongs_to_the_first() -> None:
+def test_two_lists_of_ids_in_an_error_are_pairs() -> None:
     """Pairs of the same records that are not named do not fail with those that are."""
     pairs = [pair(n, *ids) for n, ids in enumerate([(1, 11), (1, 12), (2, 11), (2, 12)], start=1)]
     errors = [error(fromObjectId=["1", "2"], toObjectId=["11", "12"])]
@@ -234,7 +232,7 @@ def test_one_bad_pair_never_sinks_another(bad: list[str], whole: bool) -> None:
     assert len(server.sizes) <= 2 * 7 * len(bad)
 
 
-def test_pairs_of_which_nothing_is_said_are_read_back_before_they_are_called_anything() -> None:
+def test_pairs_that_an_answer_leaves_out_are_read_back() -> None:
     """They are there: created, after one request."""
     server = HubSpot(silent=True)
     found = outcomes_of(server, MANY)
@@ -263,7 +261,7 @@ def test_outcomes_before_a_stop_are_recorded() -> None:
 
 
 @pytest.mark.parametrize("silent", [1, 2, 8])
-def test_a_pair_that_has_only_a_part_of_what_was_asked_is_not_called_created(silent: int) -> None:
+def test_a_pair_with_only_one_of_its_types_is_not_created(silent: int) -> None:
     """HubSpot says nothing of it, and reading back finds one of its two types."""
     wanted = pair(1, 1, 5001, PLAIN, BOSS)
     found = outcomes_of(HubSpot(silent=True), [wanted], max_attempts=silent)
@@ -287,7 +285,7 @@ class Forgetful(HubSpot):
 
 
 @pytest.mark.parametrize("pairs", [1, 2])
-def test_pairs_that_a_batch_left_out_without_a_word_are_sent_again(pairs: int) -> None:
+def test_pairs_that_a_batch_left_out_are_sent_again(pairs: int) -> None:
     """Also a single one: it has its attempts as any other."""
     wanted = [pair(n, n, 5000 + n) for n in range(1, pairs + 1)]
     found = outcomes_of(Forgetful(2), wanted)
@@ -304,7 +302,7 @@ class Leaving(HubSpot):
         return [answer(400, refusal), answer(400, named), answer(401)][min(number, 3) - 1]
 
 
-def test_a_refusal_is_not_lost_when_a_later_part_of_its_batch_ends_the_run() -> None:
+def test_a_refusal_is_recorded_when_a_later_part_ends_the_run() -> None:
     """However many parts are still to be sent."""
     outcomes: list[Outcome] = []
 

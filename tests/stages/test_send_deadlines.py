@@ -44,7 +44,7 @@ def test_each_task_has_its_whole_time_and_no_more() -> None:
     run(scenario)
 
 
-def test_a_task_that_somebody_else_cancels_is_cancelled_and_not_late() -> None:
+def test_a_cancelled_task_is_not_late() -> None:
     async def scenario(moment: float) -> bool:
         deadlines, said = Deadlines(10.0), []
 

@@ -185,7 +185,7 @@ def other_lot(*pairs: Pair) -> Lot:
     return Lot(own=pairs_of([], BACKWARD), other=pairs_of(pairs), inverse=INVERSE)
 
 
-def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_they_have() -> None:
+def test_complete_pairs_are_unchanged_and_others_are_sent_with_what_they_have() -> None:
     """The image of each is kept before its request is handed out; a row that was so is not counted with it."""
     lot = own_lot(pair(1), pair(2), pair(3, BOSS, PLAIN), pair(4, BOSS))
     has = {FORWARD: {"2": {"9": types(PLAIN, BOSS)}, "3": {"9": types(PLAIN)}, "4": {"8": types(BOSS)}}}
@@ -210,7 +210,7 @@ def test_pairs_that_lack_nothing_are_unchanged_and_the_others_go_out_with_what_t
     assert work.current.reads == [(FORWARD, ["1", "2", "3", "4"]), (FORWARD[::-1], ["9"])]
 
 
-def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that_is_not_certain() -> None:
+def test_types_read_from_the_other_end_are_translated_or_read_again() -> None:
     """An unknown type may be the one that is asked for, and an end that shows nothing may be blind."""
     lot = other_lot(pair(1), pair(2), pair(3, BOSS), pair(4, OTHER), pair(5, PLAIN))
     has = {
@@ -232,7 +232,7 @@ def test_what_is_read_from_the_other_end_is_translated_and_read_again_where_that
     assert work.current.reads == [(BACKWARD, ["9"]), (FORWARD, ["2", "3", "4"])]
 
 
-def test_a_pair_that_is_sent_again_keeps_a_type_whose_name_is_known_at_its_own_end_only() -> None:
+def test_a_pair_that_is_sent_again_keeps_a_type_that_only_its_own_end_names() -> None:
     """Found by the simulation: all that was asked for was there, but by an earlier request of this very run."""
     has = {BACKWARD: {"9": {"1": types(PLAIN_BACK, UNKNOWN_BACK)}}, FORWARD: {"1": {"9": types(PLAIN, OTHER)}}}
     ((sent,),) = sent_of(Work([other_lot(pair(1, PLAIN, before=NONE))], has))
@@ -252,7 +252,7 @@ def test_a_pair_that_is_gone_by_the_time_it_is_read_again_is_sent() -> None:
 
 
 @pytest.mark.parametrize("lot", [own_lot, other_lot])
-def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_them(lot: Any) -> None:
+def test_a_record_that_cannot_be_read_fails_its_pairs(lot: Any) -> None:
     """HubSpot's own reason stands in the outcome: nothing is ever replaced blindly."""
     refused = Refused("no such record", status=404, category="OBJECT_NOT_FOUND", correlation_id="c-7")
     work = Work([lot(pair(1, company=8), pair(2, company=7))], bad={"1": refused, "8": refused})
@@ -270,7 +270,7 @@ def test_a_record_that_cannot_be_read_fails_its_pairs_and_nothing_is_sent_of_the
     assert "no such record" in outcome.result.error_message
 
 
-def test_a_pair_whose_other_record_cannot_be_read_is_not_sent_where_it_may_be_merged() -> None:
+def test_a_pair_whose_other_record_is_unreadable_may_be_merged_and_is_not_sent() -> None:
     """Its own record has another association, of which the request might take the labels."""
     has = {FORWARD: {"1": {"9": types(BOSS)}}}
     work = Work([own_lot(pair(1, company=8), pair(2, company=8))], has, bad={"8": ServerFault("busy")})
@@ -303,7 +303,7 @@ def test_nothing_is_handed_out_on_a_reading_older_than_a_minute() -> None:
     ]
 
 
-def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> None:
+def test_a_request_that_waited_a_minute_is_looked_up_again() -> None:
     """As in a pause: what somebody added meanwhile goes along, and what failed meanwhile leaves the request."""
 
     async def scenario() -> tuple[Work, list[Pair]]:
@@ -324,7 +324,7 @@ def test_a_request_that_waited_for_longer_than_a_minute_is_looked_up_again() -> 
     assert len(work.current.reads) == 2
 
 
-def test_a_request_whose_pair_failed_while_another_one_was_looked_up_again_does_not_leave() -> None:
+def test_a_request_whose_only_pair_failed_is_not_sent() -> None:
     """Both waited, and one reading was for both."""
 
     async def scenario() -> list[bool]:
@@ -356,7 +356,7 @@ def test_a_request_is_as_old_as_the_oldest_reading_in_it() -> None:
     assert run(scenario) == (3, [1, 2])
 
 
-def test_a_request_is_not_handed_out_while_one_of_its_pairs_was_read_too_long_ago() -> None:
+def test_no_request_leaves_with_a_pair_that_was_read_too_long_ago() -> None:
     """A slow look-up fills the bundle with what is fresh; what waited for it is not."""
 
     async def scenario() -> tuple[list[int], int, list[int]]:
@@ -374,7 +374,7 @@ def test_a_request_is_not_handed_out_while_one_of_its_pairs_was_read_too_long_ag
 
 
 @pytest.mark.parametrize("late", ["before it is handed out", "before it is sent"])
-def test_what_a_pair_was_at_first_is_not_lost_when_it_is_looked_up_again(late: str) -> None:
+def test_a_pair_keeps_its_first_before_image(late: str) -> None:
     """A label that came in between, maybe by a request of ours whose answer was lost, is never taken for an old one."""
 
     async def scenario() -> tuple[Work, list[Pair]]:
@@ -408,7 +408,7 @@ def test_a_fresh_request_is_sent_as_it_is() -> None:
     assert len(run(scenario).current.reads) == 1
 
 
-def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None:
+def test_a_request_is_filled_from_several_lots_for_a_while() -> None:
     """Few pairs in a lot are changed: their requests are full all the same, unless reading takes too long."""
 
     async def scenario(lots: int, pause: float) -> list[int]:
@@ -429,7 +429,7 @@ def test_a_bundle_is_filled_from_several_lots_but_never_waits_for_long() -> None
     assert run(lambda: scenario(5, WAIT_SECONDS / 2)) == [6, 4]
 
 
-def test_requests_that_read_are_full_although_several_tasks_take_pairs_out_of_lots_of_odd_sizes() -> None:
+def test_reads_are_full_when_several_tasks_share_lots_of_odd_sizes() -> None:
     """Each request counts against the limit; what is left of a lot is read together with the next one."""
     lots = [
         other_lot(*(pair(1000 * lot + n, company=lot) for n in range(count)))

@@ -78,7 +78,7 @@ def test_a_last_row_does_not_fail_for_an_outage_of_the_account_too() -> None:
     assert all(later - earlier > 0.99 for earlier, later in pairwise(server.times[10:]))
 
 
-def test_several_rows_do_not_fail_for_an_outage_of_all_but_the_account() -> None:
+def test_several_rows_do_not_fail_while_only_the_account_answers() -> None:
     results, _ = many(lambda request, _, __: OK if request == ACCOUNT else answer(503), 2, account=ACCOUNT)
     assert {type(result) for result in results} == {Unreachable}
 
@@ -197,7 +197,7 @@ def test_a_quick_and_a_slow_server_are_used_to_the_full(seconds: float, rate: Ra
     assert run(scenario) >= 0.97 * 90 * rate.requests / (rate.seconds + seconds)
 
 
-def test_a_draining_gateway_sends_nothing_more_and_finishes_what_is_under_way() -> None:
+def test_a_draining_gateway_only_finishes_what_is_under_way() -> None:
     """A request that fails then stays pending."""
 
     async def scenario(server: Server) -> list[Any]:
@@ -251,7 +251,7 @@ def test_the_account_is_known_by_its_id_and_time_zone() -> None:
 
 
 @pytest.mark.parametrize("result", [answer(403), answer(404), answer(503), ConnectionFault("x")])
-def test_without_need_a_portal_that_does_not_say_who_it_is_is_left_alone(result: Reply | Exception) -> None:
+def test_an_unknown_account_is_no_error_where_it_need_not_be_known(result: Reply | Exception) -> None:
     account, gateway = ask(in_turn(result), lambda portal: portal.account(insist=False))
     assert account == Account(None, None)
     assert gateway.traffic.sent == 1
@@ -261,7 +261,7 @@ def test_without_need_a_portal_that_does_not_say_who_it_is_is_left_alone(result:
     ("result", "kind"),
     [(answer(403), MissingScope), (answer(404), WrongPortal), (answer(502), Unreachable), (answer(401), Unauthorized)],
 )
-def test_where_the_portal_must_be_known_not_knowing_it_is_fatal(result: Reply, kind: type[Fatal]) -> None:
+def test_an_unknown_account_is_fatal_where_it_must_be_known(result: Reply, kind: type[Fatal]) -> None:
     error, _ = ask(in_turn(then=result), lambda portal: portal.account(insist=True), max_attempts=2)
     assert type(error) is kind
 
@@ -293,7 +293,7 @@ def test_custom_objects_that_may_not_be_listed_are_unknown() -> None:
     assert ask(in_turn(answer(403)), lambda portal: portal.schemas())[0] is None
 
 
-def test_a_portal_that_never_answers_a_question_ends_the_run_for_now() -> None:
+def test_a_portal_that_never_answers_ends_the_run_for_now() -> None:
     error, _ = ask(in_turn(then=answer(503)), lambda portal: portal.labels(("0-1", "0-2")), max_attempts=2)
     assert type(error) is Unreachable
 

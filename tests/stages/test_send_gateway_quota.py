@@ -17,7 +17,7 @@ DAILY = answer(429, {"message": "You have reached your daily limit.", "policyNam
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_the_reserve_is_left_to_the_last_request_however_many_are_under_way(*, named: bool) -> None:
+def test_the_daily_reserve_is_kept_to_the_last_request(*, named: bool) -> None:
     """Whether answers name what is left, or only the usage endpoint did at the start."""
 
     def script(_: Request, __: str, number: int) -> Reply:
@@ -72,7 +72,7 @@ def test_a_burst_behind_429s_that_say_nothing_is_waited_for() -> None:
     assert usage_requests(server) == 1
 
 
-def test_after_a_burst_the_usage_is_read_again_for_the_next_429s_that_say_nothing() -> None:
+def test_the_usage_is_read_again_after_a_burst() -> None:
     """The day may be spent by then."""
     usage = iter([used(17), used(1000)])
     passing = [*[SILENT] * 8, OK]
@@ -108,7 +108,7 @@ def test_not_every_worker_reads_the_usage() -> None:
     assert usage_requests(server) <= 2
 
 
-def test_a_429_that_says_nothing_means_the_day_when_nothing_is_left_of_it() -> None:
+def test_a_429_without_a_reason_is_the_days_when_nothing_is_left() -> None:
     """By the headers of the 429 itself, or by what was left before."""
     result, server = one(in_turn(then=answer(429, {}, x_hubspot_ratelimit_daily_remaining="0")))
     assert isinstance(result, DailyQuotaSpent)

@@ -44,7 +44,7 @@ def oauth_script(lives: float = 1800.0, *, refuse_first: bool = False) -> Script
     return script
 
 
-def test_two_401s_with_another_failure_between_are_of_two_tokens_and_end_nothing() -> None:
+def test_two_401s_for_two_tokens_do_not_end_the_run() -> None:
     """Found by the simulation: a row outlived two short tokens, and that ended the run."""
     issue = oauth_script()
 
@@ -79,7 +79,7 @@ def test_a_token_however_short_lived_is_renewed_before_it_ends(lives: float) -> 
             assert when - got[header] < lives
 
 
-def test_a_token_that_ends_while_its_request_waits_to_leave_is_renewed_again() -> None:
+def test_a_token_that_expires_while_a_request_waits_is_renewed() -> None:
     """Found by the simulation: sent with a token that a pause had outlived, twice, which ended the run."""
     server = Server(oauth_script(10.0))
 
@@ -94,7 +94,7 @@ def test_a_token_that_ends_while_its_request_waits_to_leave_is_renewed_again() -
     assert [header for _, path, header in server.sent if path == "/pair"] == ["Bearer token-2"]
 
 
-def test_a_token_endpoint_that_is_down_is_waited_for_and_burns_no_row() -> None:
+def test_a_token_endpoint_that_is_down_costs_no_row_an_attempt() -> None:
     tokens = oauth_script()
 
     def script(request: Request, authorization: str, number: int) -> Reply | Exception:
@@ -128,7 +128,7 @@ def test_renewals_take_permits_too() -> None:
     assert all(later - earlier > 1 for earlier, later in zip(server.times, server.times[4:], strict=False))
 
 
-def test_whoever_asks_for_a_token_is_not_in_flight_because_the_end_of_a_run_does_not_wait_for_it() -> None:
+def test_the_end_of_a_run_does_not_wait_for_a_token() -> None:
     seen: list[tuple[str, int]] = []
 
     async def scenario() -> None:

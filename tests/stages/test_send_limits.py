@@ -139,7 +139,7 @@ def test_a_limit_that_changes_holds_for_what_was_sent_before(seed: int) -> None:
     assert len(server.arrivals) > 20
 
 
-def test_a_limit_lowered_and_raised_again_does_not_forget_its_window() -> None:
+def test_a_raised_limit_does_not_forget_its_window() -> None:
     async def scenario() -> int:
         server = Server(limiter(20, 10.0), random.Random(0), jitter=0.0)
         await asyncio.gather(*(server.request() for _ in range(20)))
@@ -183,7 +183,7 @@ def test_a_slot_is_waited_for_when_all_requests_are_under_way() -> None:
     assert run(scenario)
 
 
-def test_a_waiter_that_is_cancelled_holds_no_slot_and_wakes_the_next() -> None:
+def test_a_cancelled_waiter_holds_no_slot() -> None:
     async def scenario() -> list[float]:
         limits, begin, granted = limiter(4, 10.0), clock(), []
 
@@ -205,7 +205,7 @@ def test_a_waiter_that_is_cancelled_holds_no_slot_and_wakes_the_next() -> None:
     assert most_in_a_window(granted, 10.0) <= 4
 
 
-def test_a_request_that_was_given_up_holds_its_slot_for_a_moment_and_a_window() -> None:
+def test_an_abandoned_request_holds_its_slot_for_a_window() -> None:
     async def scenario() -> float:
         limits = limiter(1, 5.0)
         await limits.take()
@@ -217,7 +217,7 @@ def test_a_request_that_was_given_up_holds_its_slot_for_a_moment_and_a_window() 
     assert run(scenario) >= 5 + ABANDONED_SECONDS
 
 
-def test_a_pause_holds_every_request_back_also_when_it_is_prolonged() -> None:
+def test_a_pause_can_be_prolonged() -> None:
     async def scenario() -> float:
         limits = limiter(100, 10.0)
         begin = clock()
@@ -240,7 +240,7 @@ def test_a_pause_holds_every_request_back_also_when_it_is_prolonged() -> None:
     assert run(scenario) >= 7
 
 
-def test_a_limit_that_the_command_names_does_not_follow_the_headers() -> None:
+def test_a_limit_that_the_command_names_ignores_the_headers() -> None:
     async def scenario() -> Rate:
         limits = limiter(190, 10.0, follow=False)
         limits.follow(Rate(100, 10.0))

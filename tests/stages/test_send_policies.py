@@ -48,7 +48,7 @@ RETRY_AFTER: dict[str | None, float | None] = {
 }
 
 
-def test_retry_after_is_read_as_seconds_or_a_date_and_nonsense_is_ignored() -> None:
+def test_retry_after_is_seconds_or_a_date() -> None:
     assert {text: retry.retry_after(text, NOW) for text in RETRY_AFTER} == RETRY_AFTER
 
 
@@ -59,7 +59,7 @@ def test_the_longest_delay_doubles_up_to_30_seconds(failures: int, longest: floa
     assert retry.delay(error, failures, lowest) == longest / 4
 
 
-def test_eight_attempts_always_outlast_the_time_after_which_an_outage_is_known() -> None:
+def test_eight_attempts_take_longer_than_finding_an_outage() -> None:
     assert sum(retry.delay(ConnectionFault(""), failures, lowest) for failures in range(1, 8)) > 10
 
 
@@ -242,7 +242,7 @@ def test_a_migration_names_the_moment_too() -> None:
     assert "hours" not in str(endings.migrating(PortalMigrating("Migration in progress"), None, NOW))
 
 
-def test_requests_under_way_may_be_the_last_that_the_reserve_allows() -> None:
+def test_requests_under_way_count_for_the_reserve() -> None:
     day = Day(Budget(count=100), left=103, limit=1000)
     assert not day.reserve_reached(2)
     assert day.reserve_reached(3)

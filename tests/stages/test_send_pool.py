@@ -109,7 +109,7 @@ class Work:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("workers", [5, 1, 2, 20])
-def test_no_more_pairs_are_claimed_than_a_queue_and_the_workers_hold(workers: int) -> None:
+def test_few_pairs_are_claimed_ahead(workers: int) -> None:
     """A slow server is never read ahead of: memory stays flat, and a crash sends little again."""
 
     async def scenario() -> Work:
@@ -123,7 +123,7 @@ def test_no_more_pairs_are_claimed_than_a_queue_and_the_workers_hold(workers: in
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.0005, 0.01, 0.05, 0.0501, 0.3, 0.777])
-def test_whenever_a_stop_comes_each_request_that_left_has_its_outcome(moment: float) -> None:
+def test_after_a_stop_each_request_has_its_outcome(moment: float) -> None:
     async def scenario() -> Work:
         work = Work(in_turn(then=CREATED), 50, rate=Rate(40, 1.0))
         asyncio.get_running_loop().call_later(moment, work.pool.stop, Interrupted(15))
@@ -134,7 +134,7 @@ def test_whenever_a_stop_comes_each_request_that_left_has_its_outcome(moment: fl
     assert len(work.server.sent) == len(work.ledger.outcomes) < 50
 
 
-def test_a_stop_lets_a_claim_finish_because_it_records_outcomes_first() -> None:
+def test_a_stop_lets_a_claim_finish() -> None:
     finished: list[int] = []
 
     class SlowLedger(MemoryLedger):

@@ -91,7 +91,7 @@ def test_a_record_without_associations_is_no_error(errors: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("key", ["fromObjectId", "ids", "objectId", "id"])
-def test_an_error_is_held_against_the_records_that_it_names(key: str) -> None:
+def test_an_error_fails_the_records_that_it_names(key: str) -> None:
     """Whatever the key of their ids is called; a number of something else is no id."""
     error = refusal("2", key=key)
     error["context"]["fromObjectType"] = ["1"]
@@ -139,7 +139,7 @@ def test_two_answers_about_one_record_are_both_true() -> None:
 
 
 @pytest.mark.parametrize("errors", [[refusal("2"), refusal("99")], [refusal(), refusal("2")]])
-def test_an_error_that_explains_nothing_leaves_doubt_beside_one_that_does(errors: list[dict[str, Any]]) -> None:
+def test_an_error_without_ids_leaves_records_in_doubt(errors: list[dict[str, Any]]) -> None:
     """Of a read, and of a write: the records that nobody speaks of are not taken to have nothing."""
     page = read_reply({"results": [], "errors": errors}, 207)
     assert list(page.refused) == [2]
@@ -203,7 +203,7 @@ def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
     assert len(requests) < 20
 
 
-def test_fewer_records_are_asked_for_at_once_where_each_has_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_records_are_read_at_once_where_each_has_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of half a gigabyte in memory helps nobody; where there is little again, requests grow again."""
     monkeypatch.setattr("loader.send.reading.MOST_ASSOCIATIONS", 2000)
 
@@ -228,7 +228,7 @@ def test_fewer_records_are_asked_for_at_once_where_each_has_very_many(monkeypatc
     assert sizes == [100, 50, 50, 50, 50, 100, 100, 100]
 
 
-def test_records_that_are_all_refused_are_not_asked_for_one_by_one() -> None:
+def test_records_that_are_all_refused_are_not_read_one_by_one() -> None:
     """A wrong command costs tens of requests, not thousands."""
     ids = [str(number) for number in range(1, 1001)]
     reading, requests = reading_of(ids, in_turn(then=answer(400, {"message": "no"})))
@@ -236,7 +236,7 @@ def test_records_that_are_all_refused_are_not_asked_for_one_by_one() -> None:
     assert len(requests) < 60
 
 
-def test_records_are_unreadable_when_the_attempts_are_used_up_or_the_answer_leaves_them_in_doubt() -> None:
+def test_records_are_unreadable_after_their_attempts_or_a_doubtful_answer() -> None:
     """Absent is not the same as nothing when the answer holds an error that nobody can place."""
     fault = ConnectionFault("reset")
     reading, _ = reading_of(["1", "2"], in_turn(fault, fault), amid=True)

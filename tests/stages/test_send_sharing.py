@@ -148,7 +148,7 @@ def killed(loader: Sharing) -> None:
     loader._renewals.cancel()
 
 
-def test_what_a_killed_loader_held_comes_free_a_window_after_its_end(tmp_path: Path) -> None:
+def test_a_killed_loaders_share_is_free_a_window_later(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
 
     async def scenario() -> tuple[float, Server]:
@@ -198,7 +198,7 @@ def test_a_limit_of_few_requests_is_not_split_into_nothing(requests: int, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_limit_that_a_429_has_lowered_to_one_still_lets_that_one_leave(tmp_path: Path) -> None:
+def test_a_limit_lowered_to_one_still_lets_one_leave(tmp_path: Path) -> None:
     machine = Machine(tmp_path, Rate(6, 10.0))
 
     async def scenario() -> list[int]:
@@ -217,7 +217,7 @@ def test_a_limit_that_a_429_has_lowered_to_one_still_lets_that_one_leave(tmp_pat
     assert min(run(scenario)) >= 4
 
 
-def test_a_loader_that_was_stopped_for_long_sends_nothing_before_it_has_met_the_others(tmp_path: Path) -> None:
+def test_a_loader_that_stood_still_renews_its_claim_before_it_sends(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
 
     async def scenario() -> tuple[float, int]:
@@ -275,7 +275,7 @@ def test_what_a_loader_may_use_and_what_it_holds(
     assert {name: after[name] for name in there} == there
 
 
-def test_what_ended_is_held_until_its_last_request_is_a_window_old() -> None:
+def test_an_ended_share_is_held_for_a_window() -> None:
     def left(now: float) -> Claims:
         return share({"a": claim(0.5)}, "mine", 0.0, 10.0, now)[0]
 
@@ -340,7 +340,7 @@ def test_garbage_is_a_new_beginning(content: bytes, tmp_path: Path) -> None:
     assert kept(file) == SOME
 
 
-def test_the_name_tells_tokens_and_addresses_apart_and_reveals_neither() -> None:
+def test_the_name_differs_by_token_and_address_and_reveals_neither() -> None:
     tokens = [Secret("pat-1"), Secret("pat-2")]
     oauth = [OAuthCredentials(client_id="id", client_secret=Secret("s"), refresh_token=each) for each in tokens]
     names = [fingerprint(token, url) for url in ("https://a", "https://b") for token in tokens]

@@ -177,7 +177,7 @@ def test_a_refused_request_is_halved_until_the_bad_pair_is_found(refuse: Any) ->
     assert len(bodies) == 13
 
 
-def test_what_an_earlier_undo_was_at_and_is_gone_was_removed_by_it() -> None:
+def test_a_pair_that_a_killed_undo_removed_is_removed() -> None:
     """It was killed between its request and its outcome."""
     still = [pair(1, 1, 11, {PLAIN}, None)]
     gone = [pair(2, 2, 12, {PLAIN}, None), pair(3, 3, 13, {PLAIN}, None)]

@@ -101,7 +101,7 @@ async def fault(work: Awaitable[Reply], kind: type[ApiError], category: str) -> 
 # --- what is sent
 
 
-async def test_a_request_carries_its_body_and_its_authorization_and_no_more_than_needed() -> None:
+async def test_a_request_has_the_headers_that_it_needs_and_no_others() -> None:
     server = RawServer(lambda *_: [http(b'{"a": 1}', "201 Created", "X-Odd: Yes")])
     async with server.listening(), sending(server.url + "/") as sender:
         reply = await sender.send(PUT, BEARER)

@@ -33,7 +33,7 @@ def sentences(server: Server, seconds: Iterable[float], *, attempts: int | None 
     return run(watched)
 
 
-def test_an_outage_is_named_after_two_seconds_with_its_beginning_and_its_end() -> None:
+def test_an_outage_is_named_after_two_seconds() -> None:
     """The moments are those of this machine's time zone; it is tried for a quarter of an hour."""
     early, later = sentences(Server(in_turn(then=REFUSED)), [1, 60])
     began = (NOW - timedelta(seconds=60)).astimezone()
