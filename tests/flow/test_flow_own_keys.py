@@ -119,6 +119,30 @@ async def test_rows_by_own_keys_are_associated_by_record_id(
     assert sorted(reads(sandbox)) == lookups
 
 
+async def test_values_like_numbers_are_never_numbers(folder: Path, load_into: Load) -> None:
+    """`00123`, `123`, `1e2` and `100` are four values, and four records."""
+    values = dict(enumerate(["00123", "123", "1e2", "100", "7", "0x10", "9223372036854775808"], 1))
+    records = [{"type": "contacts", "id": str(n), "properties": {"code": text}} for n, text in values.items()]
+    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"{text},201\n" for text in values.values()))
+    async with Sandbox({"records": records}) as sandbox:
+        await load_into(sandbox, "a.csv", read={"from_id_property": "code"})
+    found = {int(line["row"]) - 1: line["object_id"] for line in lines_of(folder / "r.csv")}
+    assert found == {number: str(number) for number in values}
+
+
+async def test_each_input_has_its_own_property(folder: Path) -> None:
+    """The same text under two properties is two lookups, and may be two records."""
+    properties = [("1", {"email": "x@x.example", "code": "y"}), ("2", {"email": "y@x.example", "code": "x@x.example"})]
+    records = [{"type": "contacts", "id": each, "properties": values} for each, values in properties]
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text("from_id,to_id\nx@x.example,201\n")
+    async with Sandbox({"records": records}) as sandbox:
+        job = settings(sandbox, read={"from_id_property": "email"})
+        other = replace(job.read[0], inputs=("b.csv",), from_id_property="code")
+        await load(replace(job, read=(*job.read, other)))
+    assert {line["input"]: line["object_id"] for line in lines_of(folder / "r.csv")} == {"a.csv": "1", "b.csv": "2"}
+
+
 async def test_values_of_one_record_are_one_pair(folder: Path, sandbox: Sandbox, load_into: Load) -> None:
     """Two spellings, looked up once, and rows by both are sent as one request."""
     (folder / "a.csv").write_text(
