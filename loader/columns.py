@@ -1,6 +1,7 @@
 """Planned pairs in columns: what planning hands to the journal, a lot at a time."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,15 @@ RECORDS_IN_A_LOT = 1000
 PAIRS_IN_A_LOT = 20_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedLot:
     """Pairs that are looked up and sent together, and the rows that ask for them.
 
     The first columns have one entry for each pair: its two records as a request names them, the number of its
     specification, and how many rows ask for it. The others have one for each row: the rows of the first pair come
     first, and those of one pair in the order in which they were read. `backward` marks the rows that are written from
-    the other end than the request: their object id is the pair's to id.
+    the other end than the request: their object id is the pair's to id. `first_pair` is the number of the first pair, 0
+    until it has one.
     """
 
     type_pair: int
@@ -40,16 +42,22 @@ class PlannedLot:
     parts: Small
     kinds: Small
     backward: Flags
+    first_pair: int = 0
 
     def __len__(self) -> int:
         return len(self.from_ids)
 
     @property
+    def last_pair(self) -> int:
+        """The number of the last pair."""
+        return self.first_pair + len(self) - 1
+
+    @cached_property
     def starts(self) -> Ids:
         """Where the rows of each pair begin."""
         return np.cumsum(self.sizes, dtype=np.int64) - self.sizes
 
-    @property
+    @cached_property
     def places(self) -> Ids:
         """Where each pair is first asked for (see `place`)."""
         first = self.starts

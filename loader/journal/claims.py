@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from loader.columns import Ids
-from loader.journal.lots import Lots, StoredLot, ranges, spread
+from loader.columns import Ids, PlannedLot
+from loader.journal.lots import Lots, ranges, spread
 from loader.journal.planned import StoredPlan
 from loader.model import NO_TYPES, Direction, Lot, Pairs, Types, concatenate
 
@@ -45,7 +45,7 @@ class Claims:
         statement = "SELECT coalesce(max(last_pair), 0) FROM outcomes"
         (self._last_outcome,) = self._database.execute(statement).fetchone()
 
-    def open_pairs(self) -> Iterator[tuple[StoredLot, Ids]]:
+    def open_pairs(self) -> Iterator[tuple[PlannedLot, Ids]]:
         """Yield each lot that has pairs without an outcome, with the indexes of these."""
         lots, next_pair = self._lots, self.after + 1
         if not len(lots):
@@ -70,7 +70,7 @@ class Claims:
             some = found[:most]
             most -= len(some)
             self.after = lot.first_pair + int(some[-1])
-            of = planned.direction_of[lot.lot.requests[some]]
+            of = planned.direction_of[lot.requests[some]]
             for place in np.unique(of).tolist():
                 run = pairs_of(planned, lot, some[of == place], planned.directions[place])
                 by_direction.setdefault(place, []).append(run)
@@ -86,12 +86,12 @@ class Claims:
         lot, some = next(self.open_pairs(), (None, np.zeros(0, np.int64)))
         if lot is None:
             return None
-        planned, columns = self._planned, lot.lot
+        planned = self._planned
         self.after = lot.first_pair + int(some[-1])
         if in_row_order:
-            some = some[np.lexsort((columns.parts[lot.starts[some]], lot.places[some]))]
-        at_to = planned.lookup_backward[columns.requests[some]]
-        direction = planned.type_pairs[columns.type_pair]
+            some = some[np.lexsort((lot.parts[lot.starts[some]], lot.places[some]))]
+        at_to = planned.lookup_backward[lot.requests[some]]
+        direction = planned.type_pairs[lot.type_pair]
         known = ranges(self._database, "befores", "image", lot.first_pair, lot.last_pair)
         images = spread(known, 2, lot.first_pair, lot.last_pair) if known else None
         return Lot(
@@ -128,7 +128,7 @@ class Claims:
 
 def pairs_of(
     planned: StoredPlan,
-    lot: StoredLot,
+    lot: PlannedLot,
     indexes: Ids,
     direction: Direction,
     *,
@@ -139,8 +139,7 @@ def pairs_of(
 
     `images` gives for each pair of the lot the number of its before-image, 0 if it has none: then it is `unknown`.
     """
-    columns = lot.lot
-    intents, table = columns.requests[indexes], planned.intents
+    intents, table = lot.requests[indexes], planned.intents
     if images is not None and len(indexes):
         both, places = np.unique(np.stack((intents, images[indexes])), axis=1, return_inverse=True)
         intents = places.reshape(-1).astype(np.int32)
@@ -151,9 +150,9 @@ def pairs_of(
     return Pairs(
         direction=direction,
         numbers=lot.first_pair + indexes,
-        from_ids=columns.from_ids[indexes],
-        to_ids=columns.to_ids[indexes],
-        rows=columns.sizes[indexes],
+        from_ids=lot.from_ids[indexes],
+        to_ids=lot.to_ids[indexes],
+        rows=lot.sizes[indexes],
         intents=intents,
         table=table,
     )

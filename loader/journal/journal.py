@@ -220,8 +220,8 @@ class Journal:
         found: list[Place] = []
         with guarded(self.path):
             for lot, pairs in self.claims.open_pairs():
-                rows = expanded(lot.starts[pairs], lot.lot.sizes[pairs])
-                columns = (lot.lot.inputs[rows], lot.lot.rows[rows], lot.lot.parts[rows])
+                rows = expanded(lot.starts[pairs], lot.sizes[pairs])
+                columns = (lot.inputs[rows], lot.rows[rows], lot.parts[rows])
                 found += zip(*(column.tolist() for column in columns), strict=True)
         return found
 

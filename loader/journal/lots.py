@@ -24,9 +24,10 @@ def packed_lot(lot: PlannedLot) -> bytes:
     return b"".join(getattr(lot, name).astype(dtype).tobytes() for name, dtype in (*_OF_PAIRS, *_OF_ROWS))
 
 
-def unpacked_lot(type_pair: int, pairs: int, rows: int, columns: bytes) -> PlannedLot:
+def unpacked_lot(type_pair: int, first_pair: int, pairs: int, rows: int, columns: bytes) -> PlannedLot:
     """Unpack a lot."""
-    return PlannedLot(type_pair=type_pair, **_columns(columns, (_OF_PAIRS, pairs), (_OF_ROWS, rows)))  # type: ignore[arg-type]
+    found: dict[str, Any] = _columns(columns, (_OF_PAIRS, pairs), (_OF_ROWS, rows))
+    return PlannedLot(type_pair=type_pair, first_pair=first_pair, **found)
 
 
 def _columns(data: bytes, *parts: tuple[Sequence[tuple[str, str]], int]) -> dict[str, npt.NDArray[np.generic]]:
@@ -52,21 +53,6 @@ def packed_scope(lot: ScopeLot) -> bytes:
 def unpacked_scope(direction: Direction, records: int, pairs: int, columns: bytes) -> ScopeLot:
     """Unpack records in scope."""
     return ScopeLot(direction=direction, **_columns(columns, (_OF_RECORDS, records), (_OF_ASKED, pairs)))  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StoredLot:
-    """A lot with the number of its first pair, and values computed from its columns."""
-
-    first_pair: int
-    lot: PlannedLot
-    starts: Ids
-    places: Ids
-
-    @property
-    def last_pair(self) -> int:
-        """The number of its last pair."""
-        return self.first_pair + len(self.lot) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +91,7 @@ class Lots:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._held: OrderedDict[int, StoredLot] = OrderedDict()
+        self._held: OrderedDict[int, PlannedLot] = OrderedDict()
         found = database.execute(
             "SELECT id, first_pair, pairs, rows, first_place, turn FROM lots ORDER BY id"
         ).fetchall()
@@ -124,15 +110,14 @@ class Lots:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def __getitem__(self, index: int) -> StoredLot:
+    def __getitem__(self, index: int) -> PlannedLot:
         if index in self._held:
             self._held.move_to_end(index)
             return self._held[index]
-        type_pair, first_pair, pairs, rows, columns = self._database.execute(
+        packed = self._database.execute(
             "SELECT type_pair, first_pair, pairs, rows, columns FROM lots WHERE id = ?", (self._ids[index],)
         ).fetchone()
-        lot = unpacked_lot(type_pair, pairs, rows, columns)
-        self._held[index] = found = StoredLot(first_pair=first_pair, lot=lot, starts=lot.starts, places=lot.places)
+        self._held[index] = found = unpacked_lot(*packed)
         if len(self._held) > HELD:
             self._held.popitem(last=False)
         return found
@@ -141,7 +126,7 @@ class Lots:
         """Return the index of the lot of each pair, by number."""
         return np.searchsorted(self.first_pairs, pairs, "right") - 1
 
-    def after(self, pair: int, turn: int | None = None) -> Iterator[StoredLot]:
+    def after(self, pair: int, turn: int | None = None) -> Iterator[PlannedLot]:
         """Yield the lots (of a turn) that have pairs after a number, in order."""
         first = max(0, int(np.searchsorted(self.first_pairs, pair + 1, "right")) - 1)
         which = np.arange(first, len(self))
@@ -159,11 +144,10 @@ class Lots:
         return found if len(parts) == 1 else found.take(np.argsort(found.pairs, kind="stable"))
 
 
-def _rows_of(found: StoredLot, pairs: Ids) -> LotRows:
-    lot = found.lot
-    indexes = pairs - found.first_pair
+def _rows_of(lot: PlannedLot, pairs: Ids) -> LotRows:
+    indexes = pairs - lot.first_pair
     sizes = lot.sizes[indexes]
-    rows = expanded(found.starts[indexes], sizes)
+    rows = expanded(lot.starts[indexes], sizes)
     of = np.repeat(np.arange(len(pairs)), sizes)
     backward = lot.backward[rows]
     from_ids, to_ids = lot.from_ids[indexes][of], lot.to_ids[indexes][of]

@@ -193,34 +193,31 @@ class NewJournal:
         )
         self._pairs += len(lot)
 
-    def lots(self) -> Iterator[tuple[int, PlannedLot]]:
-        """Yield each lot with the number of its first pair."""
+    def lots(self) -> Iterator[PlannedLot]:
+        """Yield the lots in order."""
         last = 0
         while found := self._next_lot(last):
-            last, first_pair, lot = found
-            yield first_pair, lot
+            last, lot = found
+            yield lot
 
-    def _next_lot(self, last: int) -> tuple[int, int, PlannedLot] | None:
-        """Return the lot after a number: its own number, that of its first pair, and the lot."""
+    def _next_lot(self, last: int) -> tuple[int, PlannedLot] | None:
+        """Return the next lot after a number, with its own number."""
         with guarded(self.path):
             found = self._database.execute(
-                "SELECT id, first_pair, type_pair, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
+                "SELECT id, type_pair, first_pair, pairs, rows, columns FROM lots WHERE id > ? ORDER BY id LIMIT 1",
                 (last,),
             ).fetchone()
-        if found is None:
-            return None
-        number, first_pair, *packed = found
-        return number, first_pair, unpacked_lot(*packed)
+        return (found[0], unpacked_lot(*found[1:])) if found else None
 
     def drop_pairs(self, numbers: Ids) -> None:
         """Delete pairs, by number, sorted; those that stay get new numbers."""
         last = self._pairs = 0
         while found := self._next_lot(last):
-            last, first_pair, lot = found
-            begin, end = np.searchsorted(numbers, (first_pair, first_pair + len(lot)))
+            last, lot = found
+            begin, end = np.searchsorted(numbers, (lot.first_pair, lot.last_pair + 1))
             self._execute("DELETE FROM lots WHERE id = ?", (last,))
             if begin < end:
-                lot = lot.take(np.delete(np.arange(len(lot)), numbers[begin:end] - first_pair))
+                lot = lot.take(np.delete(np.arange(len(lot)), numbers[begin:end] - lot.first_pair))
             if len(lot):
                 self._write_lot(last, lot)
 
@@ -230,14 +227,14 @@ class NewJournal:
         `single` has the kinds with a type of which a record can have only one, by number.
         """
         kinds = np.array(sorted(single), np.int32)
-        for first_pair, lot in self.lots() if single else ():
+        for lot in self.lots() if single else ():
             found = np.flatnonzero(np.isin(lot.kinds, kinds))
             if not len(found):
                 continue
             pairs = np.searchsorted(lot.starts, found, "right") - 1
             at_to = np.array([single[kind].single == "to" for kind in lot.kinds[found].tolist()], np.bool_)
             records = np.where(lot.backward[found] != at_to, lot.to_ids[pairs], lot.from_ids[pairs])
-            columns = (lot.kinds[found], records, first_pair + pairs, lot.places[pairs])
+            columns = (lot.kinds[found], records, lot.first_pair + pairs, lot.places[pairs])
             with guarded(self.path):
                 self._database.executemany(
                     "INSERT OR IGNORE INTO promoted VALUES (?, ?, ?, ?, ?)",
@@ -309,7 +306,7 @@ class NewJournal:
                 ).fetchall()
             )
         if limit is not None:
-            within = [(lot.sizes[lot.places <= bound_place(end)]) for _, lot in self.lots()]
+            within = [(lot.sizes[lot.places <= bound_place(end)]) for lot in self.lots()]
             rows, pairs = sum(int(sizes.sum()) for sizes in within), sum(map(len, within))
         rejected = sum(reasons.values())
         return Figures(

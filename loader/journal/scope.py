@@ -412,7 +412,7 @@ class LoadJournal(Journal):
         types = {kind: (direction, type_) for direction, type_, _, kind in self._scope_kinds()}
         found: Counter[tuple[Direction, AssociationType]] = Counter()
         for number in np.flatnonzero(self.lots.beside).tolist():
-            for kind, rows in enumerate(np.bincount(self.lots[number].lot.kinds).tolist()):
+            for kind, rows in enumerate(np.bincount(self.lots[number].kinds).tolist()):
                 if rows:
                     found[types[kind]] += rows
         return found
@@ -423,11 +423,11 @@ class LoadJournal(Journal):
             return None
         lot = self.lots[number]
         return BesidePairs(
-            direction=self._planned.type_pairs[lot.lot.type_pair],
+            direction=self._planned.type_pairs[lot.type_pair],
             numbers=np.arange(lot.first_pair, lot.last_pair + 1),
-            from_ids=lot.lot.from_ids,
-            to_ids=lot.lot.to_ids,
-            rows=lot.lot.sizes,
+            from_ids=lot.from_ids,
+            to_ids=lot.to_ids,
+            rows=lot.sizes,
         )
 
     def removed_pairs(self, number: int) -> BesidePairs | None:

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loader.columns import Flags, Ids
+from loader.columns import Flags, Ids, PlannedLot
 from loader.errors import TRY_AGAIN
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, ROW_COLUMNS, Line, SharedLines
-from loader.journal.lots import StoredLot, ranges, spread
+from loader.journal.lots import ranges, spread
 from loader.journal.planned import type_of
 from loader.journal.schema import guarded
 from loader.model import (
@@ -204,7 +204,7 @@ class UndoJournal(Journal):
         unsure: Counter[tuple[int, int]] = Counter()
         for lot, some in self._concerned(0, _TAKEN_BACK):
             for which, counter in ((some.pairs, found), (some.pairs[some.unsure], unsure)):
-                both = np.stack((lot.lot.requests[which], some.images[which]), axis=1)
+                both = np.stack((lot.requests[which], some.images[which]), axis=1)
                 kinds, counts = np.unique(both, axis=0, return_counts=True)
                 counter.update(dict(zip(map(tuple, kinds.tolist()), counts.tolist(), strict=True)))
         return {kind: (pairs, unsure[kind]) for kind, pairs in found.items()}
@@ -226,13 +226,13 @@ class UndoJournal(Journal):
             pairs = some.pairs[:most]
             most -= len(pairs)
             self.claims.after = lot.first_pair + int(pairs[-1])
-            of = self._planned.direction_of[lot.lot.requests[pairs]]
+            of = self._planned.direction_of[lot.requests[pairs]]
             for place in np.unique(of).tolist():
                 its = pairs[of == place]
                 run = pairs_of(
                     self._planned, lot, its, self._planned.directions[place], images=some.images, unknown=NO_TYPES
                 )
-                removing = run.take(self._planned.removes[lot.lot.requests[its]])
+                removing = run.take(self._planned.removes[lot.requests[its]])
                 gone = {
                     pair.pair_id: self._taken_off(frozenset(pair.types), pair.before or NO_TYPES)
                     for pair in removing.each()
@@ -242,7 +242,7 @@ class UndoJournal(Journal):
                 break
         return [concatenate(by_direction[place]) for place in sorted(by_direction)]
 
-    def _concerned(self, after: int, done: str, turn: int | None = None) -> Iterator[tuple[StoredLot, "_Concerned"]]:
+    def _concerned(self, after: int, done: str, turn: int | None = None) -> Iterator[tuple[PlannedLot, "_Concerned"]]:
         """Yield from each lot (of a turn) the pairs after a number that the run may have changed and not `done` yet."""
         claimed = self.facts.claimed
         for lot in self.lots.after(after, turn):
@@ -258,7 +258,7 @@ class UndoJournal(Journal):
             may = (effects == _SURE) | (effects == _MAYBE) | ((effects == _BY_IMAGE) & known)
             may |= (effects == 0) & (known | (numbers <= claimed))
             # What was taken off is known only by the image: it is committed before anything is sent.
-            may &= (known | (self._assume_new & ~self._planned.removes[lot.lot.requests])) & (numbers > after)
+            may &= (known | (self._assume_new & ~self._planned.removes[lot.requests])) & (numbers > after)
             may[np.array([pair - first for (pair,) in undone], np.int64)] = False
             if may.any():
                 pairs = np.flatnonzero(may)

@@ -132,7 +132,7 @@ class Entries:
             found["direction"], found["record"], found["stands"] = of[these], block["from"][these], True
             self._spool.append(found)
 
-    def add(self, first_pair: int, lot: PlannedLot, specifications: Mapping[int, Specification]) -> None:
+    def add(self, lot: PlannedLot, specifications: Mapping[int, Specification]) -> None:
         """Add the pairs of a lot, from both ends if both are in scope."""
         size = max(specifications) + 1
         own, back = np.full(size, -1, np.int32), np.full(size, -1, np.int32)
@@ -141,7 +141,7 @@ class Entries:
             back[request] = self._numbers.get(each.direction[::-1], -1)
         from_here = np.logical_or.reduceat(~lot.backward, lot.starts)
         from_there = np.logical_or.reduceat(lot.backward, lot.starts)
-        numbers = first_pair + np.arange(len(lot))
+        numbers = lot.first_pair + np.arange(len(lot))
         for at_to, directions, ids, others, written, counted in (
             (False, own, lot.from_ids, lot.to_ids, from_here, from_here),
             (True, back, lot.to_ids, lot.from_ids, from_there, from_there & ~from_here),

@@ -239,8 +239,8 @@ class Staging:
         with Spool(self._path, ENTRY) as spool:
             entries = Entries(spool, directions)
             entries.add_blank(self._marked(), self._kinds_of_blank(portal_id))
-            for first_pair, lot in self.journal.lots():
-                entries.add(first_pair, lot, self._specifications)
+            for lot in self.journal.lots():
+                entries.add(lot, self._specifications)
             for scope_lot in entries.lots():
                 self.journal.scope_lot(scope_lot)
 
@@ -321,14 +321,14 @@ class Staging:
         `wanted` has numbers of specifications, and whether the record is the one at the pairs' to end.
         """
         with Spool(self._path, _OF_RECORD) as spool:
-            for first_pair, lot in self.journal.lots():
+            for lot in self.journal.lots():
                 for request, at_to in wanted:
                     pairs = np.flatnonzero(lot.requests == request)
                     found = np.empty(len(pairs), _OF_RECORD)
                     ends = (lot.to_ids, lot.from_ids) if at_to else (lot.from_ids, lot.to_ids)
                     found["record"], found["other"] = (ids[pairs] for ids in ends)
                     found["place"], found["part"] = lot.places[pairs], lot.parts[lot.starts[pairs]]
-                    found["pair"] = first_pair + pairs
+                    found["pair"] = lot.first_pair + pairs
                     spool.append(found)
             for part in spool.parts(("record",)):
                 order = np.lexsort((part["part"], part["place"], part["record"]))
@@ -338,10 +338,10 @@ class Staging:
     def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
         """Reject all rows of pairs, by number, each pair with its message; the others are numbered anew."""
         numbers = np.array(sorted(messages), np.int64)
-        for first_pair, lot in self.journal.lots() if messages else ():
-            of_lot = numbers[slice(*np.searchsorted(numbers, (first_pair, first_pair + len(lot))))]
+        for lot in self.journal.lots() if messages else ():
+            of_lot = numbers[slice(*np.searchsorted(numbers, (lot.first_pair, lot.last_pair + 1)))]
             if len(of_lot):
-                some = lot.take(of_lot - first_pair)
+                some = lot.take(of_lot - lot.first_pair)
                 why = (Problem(reason, messages[pair]) for pair in np.repeat(of_lot, some.sizes).tolist())
                 self.reject(_written(some), why)
         if messages:

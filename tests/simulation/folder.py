@@ -79,8 +79,8 @@ def before_images() -> dict[Pair, frozenset[Kind]]:
             for number in range(begin, end + 1):
                 lot = journal.lots[int(journal.lots.index_of(np.array([number]))[0])]
                 place = number - lot.first_pair
-                first, second = ends[int(lot.lot.requests[place])]
-                one, other = int(lot.lot.from_ids[place]), int(lot.lot.to_ids[place])
+                first, second = ends[int(lot.requests[place])]
+                one, other = int(lot.from_ids[place]), int(lot.to_ids[place])
                 pair, backward = pair_of((first, one), (second, other))
                 found[pair] = seen_from_first(kinds, first, backward=backward)
     return found
