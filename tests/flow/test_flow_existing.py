@@ -162,9 +162,7 @@ async def test_a_limit_holds(sandbox: Sandbox, load_into: Load, folder: Path) ->
     ],
     ids=["replace", "append", "small pages", "small pages, append"],
 )
-async def test_the_portal_ends_with_what_it_had_and_what_was_asked(
-    behaviour: dict[str, Any], load_into: Load, folder: Path
-) -> None:
+async def test_random_loads_end_with_the_union(behaviour: dict[str, Any], load_into: Load, folder: Path) -> None:
     """Four hundred rows, many to a pair and to a record, over a portal half full: every set of labels is the union."""
     seed = random.randrange(10**6)
     print(f"SEED={seed}")

@@ -5,9 +5,7 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from loader.errors import Interrupted, LoaderError, OutOfTime
@@ -143,12 +141,7 @@ async def test_results_are_written_in_the_form_that_the_ending_names(
     (folder / "a.csv").write_text(MIXED)
     await load_into(sandbox, "a.csv", results=f"mixed.results.{ending}")
     path = folder / f"mixed.results.{ending}"
-    if ending == "csv":
-        found: list[dict[str, Any]] = list(csv.DictReader(path.read_text().splitlines()))
-    elif ending == "jsonl":
-        found = [json.loads(line) for line in path.read_text().splitlines()]
-    else:
-        found = pq.read_table(path).to_pylist()
+    found = lines_of(path)
     assert len(found) == 7
     assert ",".join(found[0]) == COLUMNS
     assert sorted(line["object_id"] for line in found) == ["", "101", "101", "102", "102", "102", "1E+5"]

@@ -31,7 +31,7 @@ class Call:
     records: list[int] = field(default_factory=list)
     form: dict[str, list[str]] = field(default_factory=dict)
 
-    def asked(self) -> dict[Pair, frozenset[Kind]]:
+    def pairs(self) -> dict[Pair, frozenset[Kind]]:
         """Return the pairs with their types as seen from the lesser record; a type of another direction is an error."""
         found: dict[Pair, frozenset[Kind]] = {}
         for (first, second), kinds in self.wanted.items():

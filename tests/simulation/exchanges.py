@@ -19,7 +19,7 @@ class Known(NamedTuple):
 class Exchange:
     """One request of one run; times are seconds of the simulated world.
 
-    `kind` is put, account, usage, labels, token, read, create, archive, archive labels or other. `asked` are the pairs
+    `kind` is put, account, usage, labels, token, read, create, archive, archive labels or other. `pairs` are those
     that it names, with the types that they are to have, or to lose (none of them: all that they have). `ending` is None
     while it is under way, `answered`, or the fault that its sender saw. `clear` is False for an answer of 2xx that does
     not say what it should.
@@ -28,7 +28,7 @@ class Exchange:
     number: int
     run: int
     kind: str
-    asked: dict[Pair, frozenset[Kind]]
+    pairs: dict[Pair, frozenset[Kind]]
     known: Known
     left: float
     arrived: float | None = None
@@ -81,7 +81,7 @@ class Exchange:
 
     def line(self) -> str:
         """Return the exchange as one line of a trace."""
-        pairs = " ".join(f"{a[0]}:{a[1]}-{b[0]}:{b[1]}={sorted(k)}" for (a, b), k in self.asked.items())
-        pairs += f" {len(self.records)} records" if self.records else ""
+        text = " ".join(f"{a[0]}:{a[1]}-{b[0]}:{b[1]}={sorted(k)}" for (a, b), k in self.pairs.items())
+        text += f" {len(self.records)} records" if self.records else ""
         times = "/".join("-" if time is None else f"{time:.6f}" for time in (self.left, self.arrived, self.ended))
-        return f"#{self.number} run {self.run} {self.kind} {times} {self.ending} {self.status} {self.policy} {pairs}"
+        return f"#{self.number} run {self.run} {self.kind} {times} {self.ending} {self.status} {self.policy} {text}"

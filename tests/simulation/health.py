@@ -39,7 +39,7 @@ def _covers(unit: Unit, pair: Pair) -> bool:
 def _units(one: Exchange) -> list[Unit]:
     if one.records:
         return [(READ, *one.records)]
-    return list(one.asked) if one.kind == "put" else [tuple(sorted(one.asked))] if one.asked else []
+    return list(one.pairs) if one.kind == "put" else [tuple(sorted(one.pairs))] if one.pairs else []
 
 
 class Health:

@@ -162,7 +162,7 @@ class HubSpot:
         self._refresh.add(refresh)
         return self._json(200, {"access_token": token, "refresh_token": refresh, "expires_in": life, "hub_id": 62515})
 
-    # --- what is asked
+    # --- requests
 
     def answer(self, call: Call, exchange: Exchange, now: float) -> Answer:
         """Do what a request asks for, and answer it."""

@@ -11,7 +11,7 @@ from tests.simulation.portal import (
     CONTACT,
     DEAL,
     HUBSPOT,
-    NEVER_ASKED,
+    NEVER_WANTED,
     PAIRED,
     PRIMARY,
     TYPES,
@@ -57,7 +57,7 @@ class Inputs:
                 writer.writerow(HEADER)
                 writer.writerows(records)
 
-    def asked(self) -> dict[Pair, frozenset[Kind]]:
+    def wanted(self) -> dict[Pair, frozenset[Kind]]:
         """Return every pair that the files ask for, with all its types."""
         found: dict[Pair, frozenset[Kind]] = {}
         for row in self.rows:
@@ -82,7 +82,7 @@ class _Maker:
     others: int
     bad: float
     directions: list[tuple[str, str]]
-    unasked: set[str]
+    left_out: set[str]
     inputs: Inputs = field(default_factory=Inputs)
 
     def record(self, name: str, number: int) -> list[str]:
@@ -94,7 +94,7 @@ class _Maker:
         ids = [self._id(second, not_id=object_id if first == second else "") for _ in range(several)]
         if bad >= 1 - self.bad / 2:
             ids[self.chance.randrange(several)] = self.chance.choice(_BAD_IDS[1:])
-        named = self.chance.choice([one for one in TYPES[first, second] if one.label not in self.unasked])
+        named = self.chance.choice([one for one in TYPES[first, second] if one.label not in self.left_out])
         label, type_id = named.label or "", ""
         if named.kind[0] == HUBSPOT and self.chance.random() < 0.5:
             label, type_id = "", str(named.kind[1])
@@ -139,7 +139,7 @@ def draw(chance: random.Random, *, removes: bool = False, whole_pair: bool = Fal
         directions.append((CONTACT, CONTACT))
     many = max(3, int(records * chance.choice([0.3, 1.0, 3.0])))
     others, bad = max(2, int(many * chance.choice([0.05, 0.5, 1.0]))), chance.choice([0, 0.05, 0.2])
-    maker = _Maker(chance, many, others, bad, directions, NEVER_ASKED if paired else NEVER_ASKED | PAIRED)
+    maker = _Maker(chance, many, others, bad, directions, NEVER_WANTED if paired else NEVER_WANTED | PAIRED)
     first = records if chance.random() < 0.7 else chance.randrange(1, records)
     sizes = {"a.csv": first, "b.csv": records - first}
     for name, size in sizes.items():

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from tests.simulation.exchanges import Exchange
@@ -28,49 +28,26 @@ AT_ONCE = 1.0
 
 def broken(world: World) -> list[str]:
     """Return every sentence that is not true of a world."""
-    sentences: list[str] = []
     healths = {run.number: Health(run.settings.send.max_attempts) for run in world.runs}
-    for run in world.runs:
-        exchanges = world.exchanges_of(run.number)
-        spared = partial(_spared_the_sick, healths[run.number])
-        checks = [_ended_well, _kept_the_rate, _obeyed, _kept_the_concurrency]
-        if world.setting.existing != "mirror":  # These hold requests against rows, and what goes is none.
-            checks += [spared, _wrote_down, _reported]
-        for check in checks:
-            sentences += [f"run {run.number}: {sentence}" for sentence in check(world, run, exchanges)]
+    checks = [_ended_well, _kept_the_rate, _obeyed, _kept_the_concurrency]
+    whole: list[Callable[[World], Iterator[str]]] = [_came_to_an_end]
     if world.setting.existing == "mirror":
-        for whole in (
-            _came_to_an_end,
-            nothing_out_of_scope_changes,
-            nothing_stays,
-            a_line_for_each,
-            a_second_night_writes_nothing,
-        ):
-            sentences += whole(world)
-        return sentences
-    outcomes = partial(_one_true_outcome, healths)
-    if world.setting.removes:
-        for whole in (
-            _came_to_an_end,
-            _sent_nothing_again,
-            _touched_only_what_was_named,
-            partial(_taken_off_rightly, healths),
-            _put_back,
-        ):
-            sentences += whole(world)
-        return sentences
-    for whole in (
-        _came_to_an_end,
-        _sent_only_what_was_asked,
-        _sent_nothing_again,
-        outcomes,
-        _left_behind,
-        _kept_what_was_there,
-        _remembered,
-        _left_alone,
-    ):
-        sentences += whole(world)
-    return sentences
+        whole += [nothing_out_of_scope_changes, nothing_stays, a_line_for_each, a_second_night_writes_nothing]
+    else:  # These hold requests against rows, and what a mirror takes off is none.
+        checks += [partial(_spared_the_sick, healths), _wrote_down, _reported]
+        whole.append(_sent_nothing_again)
+        if world.setting.removes:
+            whole += [_touched_only_what_was_named, partial(_taken_off_rightly, healths), _put_back]
+        else:
+            whole += [_sent_only_what_was_wanted, partial(_one_true_outcome, healths), _left_behind]
+            whole += [_kept_what_was_there, _remembered, _left_alone]
+    sentences = [
+        f"run {run.number}: {sentence}"
+        for run in world.runs
+        for check in checks
+        for sentence in check(world, run, world.exchanges_of(run.number))
+    ]
+    return sentences + [sentence for check in whole for sentence in check(world)]
 
 
 # --- each run
@@ -90,7 +67,7 @@ def _ended_well(world: World, run: Run, _: Sequence[Exchange]) -> Iterator[str]:
         yield f"exit code {run.exit_code}: {run.said}"
     if run.exit_code == 3 and kind not in ("revoked", "scope"):
         yield f"exit code 3 with a good token: {run.said}"
-    if run.exit_code == 130 and run.stop_asked is None:
+    if run.exit_code == 130 and run.stop_requested is None:
         yield "exit code 130 without a signal"
 
 
@@ -118,13 +95,13 @@ def _most_in_a_window(moments: Sequence[float], seconds: float) -> int:
 
 def _obeyed(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
     """A stop is silent within a tenth of a second and over within the grace time; a refusal ends the run."""
-    if run.stop_asked is not None and run.how != "killed":
-        late = [one for one in exchanges if one.left > run.stop_asked + SILENCE]
+    if run.stop_requested is not None and run.how != "killed":
+        late = [one for one in exchanges if one.left > run.stop_requested + SILENCE]
         if late:
             yield f"{len(late)} requests left after a stop"
         disk = 0.1 + 20 * world.setting.disk_seconds
-        if run.ended > run.stop_asked + GRACE + disk:
-            yield f"a stop took {run.ended - run.stop_asked:.1f} s"
+        if run.ended > run.stop_requested + GRACE + disk:
+            yield f"a stop took {run.ended - run.stop_requested:.1f} s"
         if run.stopped_at_once is not None and run.ended > run.stopped_at_once + AT_ONCE + disk:
             yield f"a second signal took {run.ended - run.stopped_at_once:.1f} s"
     fatal = [one.ended for one in exchanges if one.ended is not None and _is_fatal(one)]
@@ -142,8 +119,9 @@ def _is_fatal(one: Exchange) -> bool:
     return refused or one.status in (403, 477) or one.policy == "DAILY"
 
 
-def _spared_the_sick(health: Health, _: World, __: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
+def _spared_the_sick(healths: Mapping[int, Health], _: World, run: Run, exchanges: Sequence[Exchange]) -> Iterator[str]:
     """Down: one probe a second. Never more attempts than a pair has."""
+    health = healths[run.number]
     events = [(one.left, 1, one.number, one) for one in exchanges]
     events += [(one.ended, 0, one.number, one) for one in exchanges if one.ended is not None]
     for now, leaves, _number, one in sorted(events, key=lambda event: event[:3]):
@@ -178,7 +156,7 @@ def _wrote_down(world: World, run: Run, exchanges: Sequence[Exchange]) -> Iterat
     recorded = {row.pair for row in world.inputs.rows if _key(row) in run.after}
     for one in exchanges:
         if one.kind in WRITES and one.succeeded and one.ended is not None and one.ended <= run.ended - slack:
-            lost = one.asked.keys() - one.refused - one.open - recorded
+            lost = one.pairs.keys() - one.refused - one.open - recorded
             if lost:
                 yield f"#{one.number} succeeded at {one.ended:.3f} and is not in the journal at {run.ended:.3f}: {lost}"
 
@@ -224,17 +202,17 @@ def _came_to_an_end(world: World) -> Iterator[str]:
         yield f"after {len(world.runs)} runs the load is not finished: {last.how} {last.exit_code} {last.said}"
 
 
-def _sent_only_what_was_asked(world: World) -> Iterator[str]:
+def _sent_only_what_was_wanted(world: World) -> Iterator[str]:
     """Nothing outside the input is ever written, and nothing but what it asks for and, merging, what was there."""
     merges = world.setting.existing == "merge"
     for one in world.line.exchanges:
-        for pair, kinds in one.asked.items():
-            asked = world.asked.get(pair, frozenset())
+        for pair, kinds in one.pairs.items():
+            wanted = world.wanted.get(pair, frozenset())
             there = _ever(world, pair) if merges else frozenset()
-            if not asked:
+            if not wanted:
                 yield f"#{one.number} writes {pair}, which the input does not ask for"
-            elif not asked <= kinds | {unlabelled(pair)} or not kinds <= asked | there | {unlabelled(pair)}:
-                yield f"#{one.number} writes {sorted(kinds)} for {pair}, asked is {sorted(asked)}"
+            elif not wanted <= kinds | {unlabelled(pair)} or not kinds <= wanted | there | {unlabelled(pair)}:
+                yield f"#{one.number} writes {sorted(kinds)} for {pair}, wanted is {sorted(wanted)}"
 
 
 def _ever(world: World, pair: Pair) -> frozenset[Kind]:
@@ -259,11 +237,11 @@ def _remembered(world: World) -> Iterator[str]:
     if world.setting.existing != "merge" or any(run.torn for run in world.runs):
         return
     numbers = {one.number: one for one in world.line.exchanges}
-    for pair in {pair for one in world.line.exchanges for pair in one.asked}:
+    for pair in {pair for one in world.line.exchanges for pair in one.pairs}:
         image = world.before_images.get(pair)
         states = [frozenset[Kind]()]
         for change in world.hubspot.portal.changes.get(pair, []):
-            if change.by and pair in numbers[change.by].asked:
+            if change.by and pair in numbers[change.by].pairs:
                 break
             states.append(change.after)
         if image not in states:
@@ -274,10 +252,10 @@ def _left_alone(world: World) -> Iterator[str]:
     """Merging, a pair that has all that is asked for is not written, and its rows say so."""
     if world.setting.existing != "merge":
         return
-    written = {pair for one in world.line.exchanges for pair in one.asked}
+    written = {pair for one in world.line.exchanges for pair in one.pairs}
     there = {pair: frozenset([kind, unlabelled(pair)]) for pair, kind in world.setting.there.items()}
     for pair in written:
-        if world.asked.get(pair, frozenset([("", 0)])) <= there.get(pair, frozenset()) and PRIMARY not in there[pair]:
+        if world.wanted.get(pair, frozenset([("", 0)])) <= there.get(pair, frozenset()) and PRIMARY not in there[pair]:
             yield f"{pair} is written, and had all that is asked for"
 
 
@@ -286,7 +264,7 @@ def _sent_nothing_again(world: World) -> Iterator[str]:
     pairs = {_key(row): row.pair for row in world.inputs.rows if row.pair is not None}
     for run in world.runs:
         recorded = {pairs[key] for key in run.before if key in pairs and _keeps_its_outcome(run, key)}
-        again = [one for one in world.exchanges_of(run.number) if one.kind in WRITES and one.asked.keys() & recorded]
+        again = [one for one in world.exchanges_of(run.number) if one.kind in WRITES and one.pairs.keys() & recorded]
         if again:
             yield f"run {run.number} sends again what has an outcome: {[one.number for one in again][:5]}"
 
@@ -335,7 +313,7 @@ def _was_there(world: World, row: Row) -> bool:
 def _tries(world: World) -> dict[Pair, list[Exchange]]:
     tries: dict[Pair, list[Exchange]] = defaultdict(list)
     for one in world.line.exchanges:
-        for pair in one.asked:
+        for pair in one.pairs:
             tries[pair].append(one)
     return tries
 
@@ -391,15 +369,15 @@ def _touched_only_what_was_named(world: World) -> Iterator[str]:
     last = world.runs[-1].number
     ours = {one.number for one in world.line.exchanges if one.run <= last}
     for pair, changes in world.hubspot.portal.changes.items():
-        asked = world.asked.get(pair, frozenset())
+        wanted = world.wanted.get(pair, frozenset())
         for change in changes:
             if change.by not in ours:
                 continue
             lost, gained = change.before - change.after, change.after - change.before
             plain = unlabelled(pair)
-            whole = WHOLE in asked or (world.setting.whole_pair and plain in asked)
-            if gained or (lost - asked and not whole):
-                yield f"#{change.by} takes {sorted(lost)} off {pair}, adds {sorted(gained)}; named is {sorted(asked)}"
+            whole = WHOLE in wanted or (world.setting.whole_pair and plain in wanted)
+            if gained or (lost - wanted and not whole):
+                yield f"#{change.by} takes {sorted(lost)} off {pair}, adds {sorted(gained)}; named is {sorted(wanted)}"
 
 
 def _taken_off_rightly(healths: Mapping[int, Health], world: World) -> Iterator[str]:
@@ -417,7 +395,7 @@ def _taken_off_rightly(healths: Mapping[int, Health], world: World) -> Iterator[
         elif line["status"] == "failed":
             yield from _failed_rightly(world, healths.values(), row.pair, line, tries[row.pair])
         elif line["status"] == "rejected":
-            plain = unlabelled(row.pair) in world.asked[row.pair]
+            plain = unlabelled(row.pair) in world.wanted[row.pair]
             if line["error_category"] != "WOULD_REMOVE_LABELS" or not plain or world.setting.whole_pair:
                 yield f"{_key(row)} is rejected: {line['error_category']}"
         else:

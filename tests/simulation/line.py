@@ -76,7 +76,7 @@ class Line:
         """Carry a request to HubSpot and its answer back, as the weather has it."""
         loop = asyncio.get_running_loop()
         call, now = understood(request), loop.time()
-        exchange = Exchange(len(self.exchanges) + 1, self.run, call.kind, call.asked(), self._known, now)
+        exchange = Exchange(len(self.exchanges) + 1, self.run, call.kind, call.pairs(), self._known, now)
         exchange.token = authorization
         exchange.records = tuple((call.ends[0], record) for record in call.records)
         self.exchanges.append(exchange)
@@ -180,6 +180,6 @@ class Line:
         if trouble in ("unreadable", "odd", "portal page"):
             odd = ODD[0] if trouble == "portal page" else self._chance.choice(ODD[: ODD_FOR.get(exchange.kind, 3)])
             exchange.clear = exchange.kind == "create" and odd is UNFINISHED
-            exchange.open |= exchange.asked.keys() if exchange.clear else set()
+            exchange.open |= exchange.pairs.keys() if exchange.clear else set()
             return odd
         return Answer(int(trouble), {"content-type": "text/html"}, b"<html>trouble</html>")

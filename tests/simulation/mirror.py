@@ -74,7 +74,7 @@ def nothing_out_of_scope_changes(world: World) -> Iterator[str]:
     scope = scope_of(world)
     archives = {one.number for one in world.line.exchanges if one.kind in ARCHIVES}
     for pair, changes in world.hubspot.portal.changes.items():
-        may_go = set().union(*(types for _, types in scope.ends(pair))) - world.asked.get(pair, frozenset())
+        may_go = set().union(*(types for _, types in scope.ends(pair))) - world.wanted.get(pair, frozenset())
         for change in changes:
             lost = change.before - change.after
             if not change.by or not lost or (change.by not in archives and lost == {PRIMARY}):
@@ -85,7 +85,7 @@ def nothing_out_of_scope_changes(world: World) -> Iterator[str]:
                 yield f"#{change.by} takes {sorted(lost - may_go)} off {pair}, which is not in scope, or asked for"
             elif not scope.exempt.isdisjoint(pair):
                 yield f"#{change.by} takes {sorted(lost)} off {pair}, and a row of its record is rejected"
-            elif pair in world.asked and not change.after:
+            elif pair in world.wanted and not change.after:
                 yield f"#{change.by} takes {pair} off, which a row names"
 
 
@@ -120,10 +120,10 @@ def nothing_stays(world: World) -> Iterator[str]:
             continue
         ends = list(scope.ends(pair))
         types = set().union(*(types for _, types in ends))
-        surplus = (held & types) - world.asked.get(pair, frozenset()) - {unlabelled(pair)} - not_known.get(pair, set())
+        surplus = (held & types) - world.wanted.get(pair, frozenset()) - {unlabelled(pair)} - not_known.get(pair, set())
         if not keeps_primary.isdisjoint(pair):
             surplus -= {PRIMARY}
-        if pair not in world.asked and held == {unlabelled(pair)} and held <= types:
+        if pair not in world.wanted and held == {unlabelled(pair)} and held <= types:
             surplus |= held
         if surplus:
             yield f"{[record for record, _ in ends]} still have {sorted(surplus)} on {pair}"

@@ -57,7 +57,7 @@ TYPES: dict[tuple[str, str], list[Named]] = {
 }
 """The portal's association types by direction."""
 
-NEVER_ASKED = {"Left behind"}
+NEVER_WANTED = {"Left behind"}
 """Labels that no input asks for."""
 
 PAIRED = {"Client", "Supplier", "Tenant", "Landlord", "Parent", "Child"}

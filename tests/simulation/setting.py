@@ -64,7 +64,7 @@ def drawn(seed: int) -> Setting:
     """Return the world of a seed."""
     chance = random.Random(f"setting {seed}")
     inputs = draw(random.Random(f"inputs {seed}"))
-    pairs = list(inputs.asked())
+    pairs = list(inputs.wanted())
     weather = forecast(random.Random(f"weather {seed}"), BEGINNING, len(pairs) / 10 + 5)
     rules = _rules(chance, pairs, weather)
     there = _there(chance, pairs)
@@ -88,7 +88,7 @@ def drawn_removal(seed: int) -> Setting:
     setting, chance = drawn(seed), random.Random(f"removal {seed}")
     setting.removes, setting.existing, setting.whole_pair = True, "merge", chance.random() < 0.5
     setting.inputs = draw(random.Random(f"inputs {seed}"), removes=True, whole_pair=setting.whole_pair)
-    pairs = list(setting.inputs.asked())
+    pairs = list(setting.inputs.wanted())
     setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
     _add_foreign(chance, setting, pairs + [pair for pair in _others(chance, pairs) if pair not in pairs])
     return setting
@@ -101,7 +101,7 @@ def drawn_mirror(seed: int) -> Setting:
     setting.all_labels = random.Random(f"all labels {seed}").random() < 0.4
     setting.inputs = draw(random.Random(f"inputs {seed}"), paired=random.Random(f"paired {seed}").random() < 0.5)
     setting.rules.blind -= setting.inputs.directions()
-    pairs = list(setting.inputs.asked())
+    pairs = list(setting.inputs.wanted())
     setting.foreign = _of_survivors(random.Random(f"survivors {seed}"), setting.rules, pairs)
     _add_foreign(chance, setting, dict.fromkeys(pairs + _others(chance, pairs)))
     return setting

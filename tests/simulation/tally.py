@@ -35,8 +35,8 @@ class Tally:
         found: list[set[Pair]] = []
         for run in world.runs:
             if run.how == "killed":
-                done = {pair for one in world.exchanges_of(run.number) if one.succeeded for pair in one.asked}
-                later = {pair for one in world.line.exchanges if one.run > run.number for pair in one.asked}
+                done = {pair for one in world.exchanges_of(run.number) if one.succeeded for pair in one.pairs}
+                later = {pair for one in world.line.exchanges if one.run > run.number for pair in one.pairs}
                 found.append(done & later)
         return found
 

@@ -53,7 +53,7 @@ class Run:
     how: str = ""
     exit_code: int | None = None
     said: str = ""
-    stop_asked: float | None = None
+    stop_requested: float | None = None
     stopped_at_once: float | None = None
     struck_at: float | None = None
     """When the blow fell."""
@@ -84,7 +84,7 @@ class World:
         self.seed = setting.seed
         self.chance = random.Random(f"world {self.seed}")
         self.inputs = setting.inputs
-        self.asked = self.inputs.asked()
+        self.wanted = self.inputs.wanted()
         self.clock = BEGINNING
         self.hubspot = HubSpot(setting.rules, random.Random(f"hubspot {self.seed}"))
         self.line = Line(self.hubspot, setting.weather, random.Random(f"line {self.seed}"))
@@ -203,7 +203,7 @@ class World:
         if self.chance.random() < 0.3:
             self.clock += 1.0  # Past all that a dead run had on its way: nobody could tell which came first.
             self.line.settle(self.clock)
-            for pair in self.chance.sample(list(self.asked), k=min(3, len(self.asked))):
+            for pair in self.chance.sample(list(self.wanted), k=min(3, len(self.wanted))):
                 if hubspot.rules.merged.keys().isdisjoint(pair):
                     hubspot.portal.add(pair, frozenset([drawn_kind(self.chance, pair)]), self.clock)
         if len(self.runs) > PATIENCE:
@@ -214,7 +214,7 @@ class World:
             return None
         self._blows_left -= 1
         (kind,) = self.chance.choices(list(BLOWS), list(BLOWS.values()))
-        events = 3 * (len(self.asked) - len({key[:2] for key in self.runs[-1].after} if self.runs else ())) + 10
+        events = 3 * (len(self.wanted) - len({key[:2] for key in self.runs[-1].after} if self.runs else ())) + 10
         after = 0 if self.chance.random() < 0.1 else self.chance.randrange(max(1, events))
         return Blow(kind, after, self.chance.random())
 
@@ -367,8 +367,8 @@ class World:
 
     @staticmethod
     def _ask(run: Run, loop: SimulatedLoop, stop: Stop) -> None:
-        if run.stop_asked is None:
-            run.stop_asked = loop.time()
+        if run.stop_requested is None:
+            run.stop_requested = loop.time()
         else:
             run.stopped_at_once = loop.time()
         stop.request(Interrupted(2))

@@ -54,7 +54,7 @@ def test_a_line_of_a_log_says_the_same() -> None:
         assert figure in line
 
 
-def test_a_verification_is_shown_alike() -> None:
+def test_a_verification_has_a_bar_too() -> None:
     """A bar, and what was found to be there."""
     event = Verifying(total=10, there=4, pending=5, requests=2, rate=Rate(100, 10), achieved=1.5)
     lines = shown(progress_block(event), 80)

@@ -162,13 +162,13 @@ def test_a_reason_of_many_rows_names_the_first_of_them(tmp_path: Path) -> None:
     assert "row 3 is wrong" not in words
 
 
-def test_rows_beyond_a_limit_are_not_told_of(journal: Journal) -> None:
+def test_rows_beyond_a_limit_are_left_out(journal: Journal) -> None:
     """They may yet go well."""
     journal.limit(7)
     assert "INVALID_RECORD_ID" not in [each.category for each in failures(journal)]
 
 
-def test_what_was_asked_is_told_by_kinds(journal: Journal) -> None:
+def test_rows_are_counted_by_kind(journal: Journal) -> None:
     """However many rows ask for the same."""
     (kind,) = sent_kinds(journal)
     assert (kind.rows, kind.object_type, kind.to_object_type, kind.type_id) == (8, "0-1", "0-2", 279)
@@ -184,7 +184,7 @@ def test_a_run_that_sent_nothing_has_a_report_too(tmp_path: Path) -> None:
     assert "None" not in words
 
 
-def test_a_day_is_told_in_a_table_that_can_be_read() -> None:
+def test_a_day_is_a_table_of_few_lines() -> None:
     """A few lines, whose counts add up."""
     pace = Pace()
     for second in range(400):

@@ -24,6 +24,7 @@ from loader.record.results import open_results
 from loader.record.summary import write_summary
 from tests.stages.fake_portal import row_kind
 from tests.stages.staged import Row, chunk, claim, created, failed, link, numbers, reject, stage
+from tests.written import lines_of
 
 ROWS: list[Row] = [
     link(2, 1, 9),
@@ -34,24 +35,12 @@ ROWS: list[Row] = [
 ]
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """Return the lines of a results or failures file as text."""
-    if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    if path.suffix == ".jsonl":
-        found = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    else:
-        found = pq.read_table(path).to_pylist()
-    return [{key: "" if value is None else str(value) for key, value in line.items()} for line in found]
-
-
 def written(journal: Journal, path: Path) -> list[dict[str, str]]:
     """Bring a results file up to date, as an orderly exit does, and read it."""
     with open_results(path, journal) as results:
         journal.remember(**results.catch_up())
         results.finish()
-    return read(path)
+    return lines_of(path)
 
 
 @pytest.fixture
@@ -128,7 +117,7 @@ def test_a_file_that_vanishes_during_the_run_is_there_at_its_end(journal: Journa
             results.catch_up()
             harm()
             results.finish()
-        assert len(read(path)) == 4
+        assert len(lines_of(path)) == 4
 
 
 # --- formulas
@@ -304,7 +293,7 @@ def test_lines_of_outcomes_that_others_recorded_come_from_the_journal(tmp_path: 
             claim(journal, 9)
             journal.record([created(pair) for pair in others], {})
             journal.remember(**results.catch_up())
-    assert [line["row"] for line in read(path)] == ["2", "3", "4", "6", "5"]
+    assert [line["row"] for line in lines_of(path)] == ["2", "3", "4", "6", "5"]
 
 
 def test_what_a_later_pass_sends_is_written_down_as_it_comes(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ async def test_the_daily_limit_is_enforced_and_says_so() -> None:
 
 
 @pytest.mark.parametrize(("batch_exempt", "statuses"), [(False, [201, 429]), (True, [201, 200])])
-async def test_batch_and_label_endpoints_count_unless_told_otherwise(batch_exempt: bool, statuses: list[int]) -> None:
+async def test_batch_and_label_endpoints_count_unless_exempt(batch_exempt: bool, statuses: list[int]) -> None:
     """The specification calls them exempt; what that means is unclear."""
     async with Sandbox(rate="1/10", batch_exempt=batch_exempt) as sandbox:
         assert [(await put(sandbox)).status, (await ask(sandbox, "GET", LABELS)).status] == statuses
