@@ -160,11 +160,3 @@ def test_an_answer_that_says_less_than_done_is_no_success(make_world: MakeWorld)
     """Items 22, 23, 24: errors, an empty list of results, PENDING, 207 and 202 to a PUT never become `created`."""
     world = make_world(20, faults=one_pair_each(*BATCH_ANSWERS))
     world.load(*CONCURRENCY, *TWO_ATTEMPTS, exit_code=1, failed=pairs(len(BATCH_ANSWERS)))
-
-
-def test_an_answer_that_says_less_than_done_is_sent_again(make_world: MakeWorld) -> None:
-    """Items 22, 23, 24: where nothing was refused the row is sent again, and then it is there."""
-    unclear = [rule for rule in BATCH_ANSWERS if "errors" not in str(rule).lower()]
-    world = make_world(20, faults=one_pair_each(*unclear, times=1, applied=True))
-    world.load(*CONCURRENCY)
-    assert [attempts(world)[pair] for pair in pairs(len(unclear))] == [2] * len(unclear)

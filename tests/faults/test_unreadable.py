@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import MakeWorld
-from tests.faults.test_answers import CONCURRENCY, TWO_ATTEMPTS, attempts, one_pair_each
+from tests.faults.test_answers import BATCH_ANSWERS, CONCURRENCY, TWO_ATTEMPTS, Rule, attempts, one_pair_each
 from tests.faults.world import pairs
 
 pytestmark = pytest.mark.usefixtures("hurry")
-
-Rule = dict[str, Any]
 
 UNREADABLE: list[str | Rule] = [
     "html",
@@ -53,11 +51,18 @@ FULL_OF_ODDITIES = {
 }
 
 
-def test_an_unreadable_success_is_asked_again(make_world: MakeWorld) -> None:
-    """Items 25, 26, 27: the write may have happened; repeating it does no harm and shows."""
-    world = make_world(30, faults=one_pair_each(*UNREADABLE, times=1, applied=True))
+UNCLEAR = [rule for rule in BATCH_ANSWERS if "errors" not in str(rule).lower()]
+"""Answers of batches in which nothing is refused (items 22, 23, 24)."""
+
+
+@pytest.mark.parametrize("faults", [UNREADABLE, BROKEN_HTTP, UNCLEAR], ids=["unreadable", "broken HTTP", "unclear"])
+def test_an_answer_that_does_not_say_what_happened_is_tried_again(
+    make_world: MakeWorld, faults: list[str | Rule]
+) -> None:
+    """Items 22 to 27, 29, 37: the write may have happened; repeating it does no harm and shows."""
+    world = make_world(30, faults=one_pair_each(*faults, times=1, applied=True))
     world.load(*CONCURRENCY)
-    assert [attempts(world)[pair] for pair in pairs(len(UNREADABLE))] == [2] * len(UNREADABLE)
+    assert [attempts(world)[pair] for pair in pairs(len(faults))] == [2] * len(faults)
 
 
 def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) -> None:
@@ -127,13 +132,6 @@ def test_an_error_full_of_oddities_is_still_an_error(make_world: MakeWorld) -> N
     assert {lines[pair]["http_status"] for pair in failed} == {"400"}
     shown = [lines[pair][name] for pair in failed for name in ("error_message", "error_category", "correlation_id")]
     assert all(text.isprintable() for text in shown)
-
-
-def test_broken_http_is_tried_again(make_world: MakeWorld) -> None:
-    """Items 29, 37: a body cut short, a length beyond it, garbage for a status line, a header without end."""
-    world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, times=1, applied=True))
-    world.load(*CONCURRENCY)
-    assert [attempts(world)[pair] for pair in pairs(len(BROKEN_HTTP))] == [2] * len(BROKEN_HTTP)
 
 
 @pytest.mark.slow
