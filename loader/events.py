@@ -437,9 +437,9 @@ class Status:
 
     `state` is one of `STATES`. `process` is the id of the process at work on it. `stopped` is why it ended early, in a
     sentence. `rows` are the counts of the summary, none while they are not known. Times are UTC, ISO 8601;
-    `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`. `undone` are
-    the associations that an undo took back, by what became of them; `removals` what a mirror took off, as in the
-    summary, empty for any other run. `exported` counts what an export has read so far, and is empty for a run.
+    `seconds_ago` is how long ago `last_active_at` is. `next_command` is to be typed in `folder`. `undone` counts the
+    associations of an undo by result; `removals` counts what a mirror took off, as in the summary, and is empty for any
+    other run. `exported` counts what an export has read so far, and is empty for a run.
     """
 
     results: str

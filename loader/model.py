@@ -454,7 +454,7 @@ STATUSES = {
     "load": ("created", "replaced", "unchanged", "failed"),
     "remove": ("removed", "unchanged", "failed"),
 }
-"""What becomes of rows that are not rejected, by the verb of their run, in the order in which the summary counts them.
+"""The results of rows that are not rejected, by the verb of their run, in the order of the summary.
 """
 
 TAKEN_BACK = ("removed", "restored", "unchanged", "left", "failed")

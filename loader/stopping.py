@@ -15,7 +15,7 @@ class Stop:
     """At the first request to stop, a run finishes and records the requests in flight. At the second, it ends at once.
 
     `reason` is None until the run is asked to stop; `at_once` is True when it was asked again. All calls come from the
-    thread of the event loop, but for `asked`, `check` and `wait_to_read`, which any thread may call.
+    thread of the event loop, except `asked`, `check` and `wait_to_read`, which any thread may call.
     """
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ MOST_PROCESSES = 4
 """A load waits for HubSpot most of its time, so several portals share a process."""
 
 ENDED_BY_SYSTEM = 143
-"""The exit code of a portal's work whose worker got SIGTERM: another worker goes on with it."""
+"""The exit code of a portal's work whose worker got SIGTERM: another worker continues it."""
 
 SETTINGS = {
     "distributed.worker.profile.enabled": False,  # 100 looks a second at every thread: a fifth of the CPU.

@@ -77,8 +77,8 @@ class JobFiles:
         self._journal.with_name(f"{self._journal.name}-wal").unlink(missing_ok=True)
         restore(pieces, self._journal)
         if _facts(self._journal).started_at != facts.started_at:
-            # They are of the run before, and the lost worker has set them aside; but for a failures file that the
-            # user has changed since.
+            # They are of an earlier run, which the lost worker has set aside; except a failures file that the user has
+            # changed since.
             dated = {name: bool(self._file.fullmatch(name)["date"]) for name in self._brought}  # type: ignore[index]
             kept = {_sum_of(self._here / name) for name, is_dated in dated.items() if is_dated}
             for name, is_dated in dated.items():

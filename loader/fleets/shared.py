@@ -52,7 +52,7 @@ class SharedFolder:
         return [str(path).rpartition("/")[2] for path in found]
 
     def read(self, name: str) -> bytes | None:
-        """Return what a file holds, None where there is none."""
+        """Return the content of a file, None if there is none."""
         with self._reached():
             try:
                 found: bytes = self._files.cat_file(f"{self._root}/{name}")

@@ -1,7 +1,7 @@
 """A journal in use is copied in pieces that are never changed: each has the pages that differ since the last.
 
 Put together again they are the journal as it was when the last of them was taken, as after a crash at that moment. So
-another machine can go on with the run. Nothing here knows what the tables mean.
+another machine can continue the run. Nothing here knows what the tables mean.
 """
 
 import os

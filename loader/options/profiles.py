@@ -65,7 +65,7 @@ class Profile:
         return f"{self.file}: [{self.name}] {self.kind}"
 
     def read_token(self, environment: Mapping[str, str], say: Callable[[str], None]) -> str:
-        """Return the text that holds the token; UsageError, which never shows any of it, when there is none.
+        """Return the text of the token; UsageError, which never shows any of it, if there is none.
 
         A command has half a minute; `say` gets a sentence when it takes longer than a moment. Its standard error is not
         shown, because it may contain a secret.

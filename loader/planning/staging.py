@@ -336,7 +336,7 @@ class Staging:
                     yield record, other, pair
 
     def reject_pairs(self, reason: str, messages: Mapping[int, str]) -> None:
-        """Reject all rows of pairs, by number, each pair with its message; the others are numbered anew."""
+        """Reject all rows of pairs, by number, each pair with its message; the others get new numbers."""
         numbers = np.array(sorted(messages), np.int64)
         for lot in self.journal.lots() if messages else ():
             of_lot = numbers[slice(*np.searchsorted(numbers, (lot.first_pair, lot.last_pair + 1)))]

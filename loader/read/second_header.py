@@ -16,8 +16,8 @@ _FIRST_WORDS = ("record", "associated")
 class SecondHeader:
     """Looks for a second header in one table whose header is known.
 
-    The columns below a second header may mean something else, so the file is refused. The same header once more
-    does not change the columns: only that row is rejected.
+    The columns below a second header may mean something else, so the file is refused. The same header again does not
+    change the columns: only that row is rejected.
     """
 
     def __init__(self, name: str, header: Sequence[str], settings: InputSettings) -> None:

@@ -87,7 +87,7 @@ class UndoFigures(TypedDict):
 
 
 class ExportedRecords(TypedDict):
-    """The records that an export read, by what became of them."""
+    """The records that an export read, by result."""
 
     total: int
     associated: int

@@ -85,7 +85,7 @@ class _Export:
             return await self._run(portal, lines, names, target, None)
 
     async def to_files(self, files: ExportFiles) -> ExportReport:
-        """Begin an export or go on with the one that is there."""
+        """Begin an export or continue the one that is there."""
         self.session.stop.check()
         state = self._decided(files)
         if state is not None and state.finished_at is not None:

@@ -11,7 +11,7 @@ JSON_TYPE = "application/json;charset=utf-8"
 
 
 class Answer(NamedTuple):
-    """A status, a body and what goes with them; ``content_type`` is not sent with an empty body."""
+    """A status, a body and headers; ``content_type`` is not sent with an empty body."""
 
     status: int
     body: bytes = b""

@@ -79,7 +79,7 @@ class AssociationTypes:
             self._add(association_type)
 
     def get(self, key: TypeKey) -> AssociationType | None:
-        """The type of that category and id, in whatever direction it has."""
+        """The type of that category and id, in any direction."""
         return self._types.get(key)
 
     def between(self, from_type: str, to_type: str) -> list[AssociationType]:
@@ -125,7 +125,7 @@ class AssociationTypes:
         *,
         name: str = "",
     ) -> list[AssociationType]:
-        """Defines a USER_DEFINED label and gives back one type per direction.
+        """Defines a USER_DEFINED label and returns one type for each direction.
 
         Between two object types each direction has an id of its own. Within one object type a label without
         an ``inverse_label`` reads the same from both ends and is one type; a paired one is two.
@@ -141,7 +141,7 @@ class AssociationTypes:
         ]
 
     def rename(self, key: TypeKey, label: str, inverse_label: str | None) -> None:
-        """Gives a label, and where it is a pair of names its other end, new texts."""
+        """Gives a label, and its other end if it is paired, new texts."""
         known = self._types[key]
         paired = known.inverse is not None and self._types[known.inverse].label != known.label
         self._types[key] = replace(known, label=label)
@@ -157,7 +157,7 @@ class AssociationTypes:
         self._forget_answers()
 
     def remove(self, key: TypeKey) -> TypeSet:
-        """Removes a type with its other end and gives back the keys that are gone."""
+        """Removes a type with its other end and returns their keys."""
         gone = frozenset(each for each in (key, self._types[key].inverse) if each is not None)
         for each in gone:
             known = self._types.pop(each)
@@ -166,7 +166,7 @@ class AssociationTypes:
         return gone
 
     def singles(self, types: TypeSet) -> tuple[AssociationType, ...]:
-        """Those of the types of which a record can have one association only."""
+        """The types of which a record can have only one association."""
         found = self._singles.get(types)
         if found is None:
             found = self._singles[types] = tuple(self._types[key] for key in types if self._types[key].single)

@@ -26,10 +26,10 @@ class _Change(NamedTuple):
 class AssociationSet:
     """Which records are associated, and by which types.
 
-    One entry holds a pair for both its ends: it is kept in one canonical orientation (the lesser object type
-    id first; within one object type the lesser record id first) and turned round when it is read from the
-    other end. The two ids are packed into one integer, equal type sets are one object, and a record with one
-    neighbour has no container of its own: about 200 bytes a pair.
+    One entry holds a pair for both its ends: it is kept in one canonical orientation (the lesser object type id first;
+    within one object type the lesser record id first) and reversed when it is read from the other end. The two ids are
+    packed into one integer, equal type sets are one object, and a record with one neighbour has no container of its
+    own: about 200 bytes a pair.
     """
 
     def __init__(self, types: AssociationTypes) -> None:
@@ -40,7 +40,7 @@ class AssociationSet:
         self.links_changed = 0
         """Grows whenever a record gets or loses an associated record."""
         self.clock: Callable[[], float] | None = None
-        """Where it is set, the changes are kept that a read which lags does not show yet."""
+        """If it is set, changes are kept that a lagging read does not show yet."""
         self._changes: list[_Change] = []
 
     def __len__(self) -> int:
@@ -100,7 +100,7 @@ class AssociationSet:
         return set().union(*(self._neighbours[direction] for direction in directions))
 
     def drop(self, object_type: str, record_id: int) -> list[tuple[str, int, TypeSet]]:
-        """Takes off all associations of a record; gives back what it had: object type, record id and types."""
+        """Takes off all associations of a record; returns what it had: object type, record id and types."""
         found = [
             (to_type, to_id, self.types_of(object_type, record_id, to_type, to_id))
             for from_type, to_type in tuple(self._neighbours)

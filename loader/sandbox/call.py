@@ -1,4 +1,4 @@
-"""What an endpoint gets: the request, and the portal with the choices of the simulation."""
+"""The arguments of an endpoint: the request, and the portal with the choices of the simulation."""
 
 import json
 import uuid

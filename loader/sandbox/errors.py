@@ -73,7 +73,7 @@ def together(errors: Sequence[HubSpotError]) -> HubSpotError:
 
 
 def invalid_input(message: str) -> HubSpotError:
-    """400 for a body that cannot be read as what the endpoint takes (observed: no category)."""
+    """400 for a body that the endpoint cannot read (observed: no category)."""
     return HubSpotError(400, f"Invalid input JSON on line 1, column 1: {message}")
 
 
@@ -83,7 +83,7 @@ def empty_body() -> HubSpotError:
 
 
 def unknown_object_type(name: str) -> HubSpotError:
-    """400 for a path's object type that is none of the portal's (observed: no category)."""
+    """400 for an object type in a path that the portal does not have (observed: no category)."""
     return HubSpotError(400, f"Unable to infer object type from: {name}")
 
 
@@ -102,7 +102,7 @@ def unknown_type(category: str, type_id: int) -> HubSpotError:
 
 
 def invalid_objects(records: Sequence[tuple[str, int]]) -> HubSpotError:
-    """400 for records that do not exist or are not what the type id asks for: ``(CONTACT, id)`` each.
+    """400 for records that do not exist or do not fit the type id: ``(CONTACT, id)`` each.
 
     Observed for an id of another direction and, since 2026-09, for a deleted record.
     """
@@ -180,7 +180,7 @@ def expired(expire_time: str) -> HubSpotError:
 
 
 def missing_scopes(required: Sequence[str]) -> HubSpotError:
-    """403 with the scopes of which one would do (observed)."""
+    """403 with the scopes, one of which is needed (observed)."""
     explanation = "https://developers.hubspot.com/scopes"
     return HubSpotError(
         403,

@@ -1,4 +1,4 @@
-"""The answers of faults that can be said in plain HTTP."""
+"""The answers of faults that are plain HTTP."""
 
 import json
 from collections.abc import Mapping
@@ -154,4 +154,4 @@ def _other(record_id: object) -> object:
 
 
 STAND_IN = Answer(200, b'{"status":"COMPLETE","results":[]}', JSON_TYPE)
-"""What a fault spoils when the write is not applied."""
+"""The answer that a fault damages when the write is not applied."""

@@ -28,8 +28,8 @@ When it happens; all that are given must hold:
   null), ``every`` (each k-th), ``after`` and ``for`` (seconds since the sandbox started), ``share`` (0 to 1).
 - ``times``: how often at most.
 
-Requests that the rate limit refuses do not reach the faults. The first rule that strikes wins; the others
-have counted the request all the same.
+Requests that the rate limit refuses do not reach the faults. The first rule that applies wins; the others count the
+request, too.
 """
 
 import base64
@@ -44,7 +44,7 @@ Script = str | Path | Iterable[Mapping[str, Any]] | Mapping[str, Any]
 
 
 def read_script(script: Script) -> list[Rule]:
-    """The rules of a script; raises ValueError in one sentence on what is none."""
+    """The rules of a script; raises ValueError, with one sentence, if it is not one."""
     if isinstance(script, Path) or (isinstance(script, str) and script.strip().endswith(".json")):
         return _read_file(Path(script))
     if isinstance(script, str):

@@ -1,4 +1,4 @@
-"""Faults and when they strike: pure state, no network and no clock. Scripts are read in ``fault_script``."""
+"""Faults and when they happen: pure state, no network and no clock. Scripts are read in ``fault_script``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """What rules look at. ``elapsed`` is in seconds since the start; ``pairs`` are of (from id, to id)."""
+    """The facts for the rules. ``elapsed`` is in seconds since the start; ``pairs`` are of (from id, to id)."""
 
     method: str
     route: str
@@ -94,7 +94,7 @@ class Arrival:
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    """A fault and when it strikes; see the module."""
+    """A fault and when it happens; see ``fault_script``."""
 
     fault: Fault
     method: str | None = None
@@ -114,7 +114,7 @@ class Rule:
     struck: int = 0
 
     def strikes(self, arrival: Arrival, random: Random) -> bool:
-        """Whether the fault would strike; counts the request if it is one that the rule is about."""
+        """Whether the fault happens; counts the request if the rule is about it."""
         if not self._concerns(arrival):
             return False
         self.seen += 1

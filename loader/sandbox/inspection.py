@@ -1,4 +1,4 @@
-"""The pages for people, and a look into requests for the faults."""
+"""The pages for people, and the pairs of requests for the faults."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Inspected(Protocol):
 def inspect(sandbox: Inspected, method: str, path: str) -> web.Response:
     """Answers ``GET /sandbox/state``, ``GET /sandbox/associations`` (JSON lines), ``POST /sandbox/reset``.
 
-    They count to nothing and need no token.
+    They count for no limit and need no token.
     """
     if method == "POST" and path == "/sandbox/reset":
         sandbox.reset()

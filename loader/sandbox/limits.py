@@ -36,14 +36,14 @@ class RollingWindow:
         self._times: deque[float] = deque()
 
     def count(self, now: float) -> int:
-        """How many lie in the window that ends now."""
+        """How many events are in the window that ends now."""
         times, start = self._times, now - self.seconds
         while times and times[0] <= start:
             times.popleft()
         return len(times)
 
     def add(self, now: float) -> None:
-        """Enters an event and keeps the highest count of any window: it ends at an event, so this is exact."""
+        """Adds an event and updates the highest count of any window, which always ends at an event."""
         count = self.count(now) + 1
         self._times.append(now)
         self.most = max(self.most, count)
@@ -77,7 +77,7 @@ class DailyCounter:
 
 
 class Limits:
-    """Admits or refuses requests and tells the headers of their answers.
+    """Admits or refuses requests, and gives the headers of their answers.
 
     A refused request counts as an arrival but uses up neither limit; what HubSpot does is not documented.
     ``max_window`` is the most arrivals, refused ones included, in any rolling window.
@@ -119,9 +119,9 @@ class Limits:
         return None
 
     def headers(self, now: float) -> dict[str, str]:
-        """HubSpot's rate limit headers; those of a limit that is off are left out.
+        """HubSpot's rate limit headers, without those of a limit that is off.
 
-        The two of a second are sent and, as HubSpot's documentation says, not enforced.
+        The two headers about one second are sent but not enforced, as HubSpot's documentation says.
         """
         headers = {}
         if self.rate:

@@ -1,4 +1,4 @@
-"""The socket that a sandbox listens on, whatever answers there."""
+"""The socket that a sandbox listens on."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -9,14 +9,14 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 _GRACE_SECONDS = 0.01
-"""For requests under way when the sandbox stops; 0 would be no limit at all to aiohttp."""
+"""Seconds for requests under way when the sandbox stops; for aiohttp 0 would mean no limit."""
 
 MAX_BODY = 64 * 1024**2
 """Bytes of a request's body; HubSpot's own limit is not documented."""
 
 
 class Listener(ABC):
-    """Has requests answered while it is entered; port 0 is a free one."""
+    """Answers requests while it is entered; port 0 is a free one."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port

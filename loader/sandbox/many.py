@@ -1,4 +1,4 @@
-"""Many portals behind one address, as HubSpot has them: the bearer token says which one a request is for."""
+"""Many portals behind one address, like HubSpot's: the bearer token says which portal a request is for."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,9 +39,9 @@ class ManyPortals(Listener):
     def numbered(
         cls, count: int, portal: str | Path | None = None, *, host: str, port: int, seed: int, **settings: Any
     ) -> Self:
-        """``count`` portals that are alike, with ids from 1001 on; the token of portal 1001 is ``sandbox-1001``.
+        """``count`` equal portals, with ids from 1001 on; the token of portal 1001 is ``sandbox-1001``.
 
-        ``portal`` is a portal file, of which all is taken but the id. Further settings go to each Sandbox.
+        ``portal`` is a portal file; its id is not used. Further settings go to each Sandbox.
         """
         ids = range(FIRST_ID, FIRST_ID + count)
         return cls(
@@ -58,7 +58,7 @@ class ManyPortals(Listener):
         )
 
     async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request as the portal of its token does."""
+        """Answer a request by the portal of its token."""
         path = http.raw_path.partition("?")[0]
         if path.startswith("/sandbox/"):
             return self._inspected(http.method, path)

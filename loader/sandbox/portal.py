@@ -33,8 +33,8 @@ A portal is made from keyword arguments or from a JSON file with the same names.
 - Every record exists unless ``unlisted_records`` is ``"missing"`` (then only ``records`` do) or ``missing``
   names it.
 - A list of records has those of ``records`` and those that are associated with any, in the order of their ids.
-- A ``merged`` record is gone, and requests about it are about the one that it was merged ``into``: their
-  answers speak of that one's id.
+- A ``merged`` record is gone: requests about it are done for the record that it was merged ``into``, and their answers
+  have that record's id.
 - A batch read in a ``blind`` direction finds nothing, whatever is associated (reported of deals to leads).
 - ``labels`` of an association are texts; ``types`` may give ``[category, type id]`` pairs instead. The
   unlabelled type is always there.
@@ -113,8 +113,8 @@ class Portal:
 
     @classmethod
     def from_file(cls, path: str | Path, **changed: Any) -> "Portal":
-        """Reads a portal file, some of its settings changed; raises ValueError when it is none and OSError when it
-        cannot be read.
+        """Reads a portal file, with some settings changed; raises ValueError if it is not one and OSError if it cannot
+        be read.
         """
         try:
             setup = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -163,7 +163,7 @@ class Portal:
         return record_id
 
     def surviving(self, ends: Ends) -> Ends:
-        """The pair that a request about this one changes and speaks of."""
+        """The pair that a request about this one changes, after merges."""
         if not self._merged:
             return ends
         source, from_id, target, to_id = ends
@@ -191,7 +191,7 @@ class Portal:
         return Record(record_id)
 
     def record_ids(self, object_type_id: str) -> list[int]:
-        """The ids of the records that a list has, ascending; made anew only after a change."""
+        """The ids of the records that a list has, ascending; cached until a change."""
         state = (self.associations.links_changed, len(self._missing), len(self._merged))
         known = self._listings.get(object_type_id)
         if known is None or known[0] != state:
@@ -214,7 +214,7 @@ class Portal:
         self._merged[object_type_id, record_id] = into
 
     def find(self, object_type_id: str, name: str, value: str) -> Record | None:
-        """The listed record whose property has that value, in whatever case."""
+        """The listed record whose property has that value, in any case."""
         index = self._by_property.get((object_type_id, name))
         if index is None:
             listed = self._records.get(object_type_id, {}).values()

@@ -1,4 +1,4 @@
-"""What the sandbox remembers of the requests that it got."""
+"""The requests that the sandbox got."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ class Request:
     """One request. ``time`` is its arrival in seconds of the sandbox's monotonic clock.
 
     ``status`` is 0 until it is answered and stays 0 where a fault answered below HTTP. ``path`` has the query.
-    ``route`` is ``unknown`` for a path that is none of HubSpot's. ``connection`` numbers the connections from
-    1 on. ``body`` is None unless bodies are recorded, and of GET requests.
+    ``route`` is ``unknown`` for a path that HubSpot does not have. ``connection`` numbers the connections from 1 on.
+    ``body`` is None unless bodies are recorded, and of GET requests.
     """
 
     time: float
@@ -26,7 +26,7 @@ class Request:
 
 
 class RequestLog:
-    """Counts requests, and keeps them unless asked not to."""
+    """Counts requests, and stores them unless that is off."""
 
     def __init__(self, *, keep: bool, bodies: bool) -> None:
         self.kept: list[Request] = []
@@ -37,7 +37,7 @@ class RequestLog:
         self._bodies = bodies
 
     def arrived(self, request: Request, body: bytes) -> None:
-        """Enters a request that is being answered."""
+        """Adds a request that is being answered."""
         if self._bodies and request.method != "GET":
             request.body = body
         if self._keep:
@@ -51,7 +51,7 @@ class RequestLog:
         self.counts[request.method, request.route, request.status] += 1
 
     def count(self, method: str | None, route: str | None, status: int | None) -> int:
-        """How many requests were of that method, route and status; None is any."""
+        """How many requests had this method, route and status; None is any."""
         return sum(
             count
             for (its_method, its_route, its_status), count in self.counts.items()

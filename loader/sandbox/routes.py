@@ -19,7 +19,7 @@ DATED = frozenset({"2025-09", "2026-03", "2026-09"})
 class Route:
     """A named endpoint.
 
-    ``counted`` requests count to the limits; ``exempt_in_specification`` ones carry the mark
+    ``counted`` requests count for the limits; ``exempt_in_specification`` ones have the mark
     ``x-hubspot-rate-limit-exemptions: ["ten-secondly"]`` in HubSpot's specification.
     """
 
@@ -81,11 +81,11 @@ _TABLE: tuple[tuple[str, str, Route], ...] = (
     ("POST", "private-apps/get/access-token-info", Route("token-info", account.token_info)),
     ("POST", "token", Route("token", account.refresh_token, counted=False)),
 )
-"""Method, path behind the version with ``*`` for a variable part, route. Exact words stand before ``*``."""
+"""Method, path after the version with ``*`` for a variable part, route. Exact words come before ``*``."""
 
 
 class Routes:
-    """The table above, arranged for looking up."""
+    """The table above, by method and number of words."""
 
     def __init__(self) -> None:
         self._by_size: dict[tuple[str, str, int], list[tuple[tuple[str | None, ...], Route]]] = {}
@@ -95,7 +95,7 @@ class Routes:
             self._by_size.setdefault(key, []).append((pattern, route))
 
     def match(self, method: str, path: str) -> Match:
-        """The route of a path as the request line has it, without its query; 404 for no endpoint."""
+        """The route of a path of a request line, without its query; 404 if there is no endpoint."""
         words = path[1:].split("/")
         if "%" in path:
             words = [unquote(word) for word in words]

@@ -134,7 +134,7 @@ class Sandbox(Listener):
 
     @property
     def max_in_flight(self) -> int:
-        """The most requests that were being answered at one time."""
+        """The most requests that were being answered at the same time."""
         return self._log.max_in_flight
 
     @property
@@ -143,11 +143,11 @@ class Sandbox(Listener):
         return self._limits.refused
 
     def count(self, method: str | None = None, route: str | None = None, status: int | None = None) -> int:
-        """How many requests are done with, by method, route name and status; None is any, status 0 none."""
+        """How many requests have ended, by method, route name and status; None is any, status 0 no answer."""
         return self._log.count(method, route, status)
 
     def reset(self) -> None:
-        """Goes back to the start: the portal's setup, no requests, whole limits, faults from the first on."""
+        """Goes back to the start: the portal's setup, no requests, full limits, faults from the beginning."""
         self.portal.reset()
         self._start_over()
 
@@ -177,7 +177,7 @@ class Sandbox(Listener):
         daily.roll(self._wall())
         self._limits = Limits(self._rate, daily, self.portal.portal_id, self._window_seconds)
         self._log = RequestLog(keep=self._keep, bodies=self._bodies)
-        # One source for each, so that a fault does not move the latencies of those after it.
+        # One random source for each, so that a fault does not change the latencies of later requests.
         self._faults = Faults(read_script(self._script), _random(self.seed, "faults"))
         self._delays = _random(self.seed, "latency")
         self._simulation = Simulation(
@@ -191,7 +191,7 @@ class Sandbox(Listener):
         self._started = self._clock()
 
     async def answer(self, http: web.BaseRequest) -> web.StreamResponse:
-        """What a request gets that arrives now."""
+        """The answer to a request that arrives now."""
         path, _, query = http.raw_path.partition("?")
         if path.startswith("/sandbox/"):
             return inspect(self, http.method, path)
@@ -261,7 +261,7 @@ class Sandbox(Listener):
         return response(answer)
 
     def _answer(self, exchange: _Exchange) -> Answer:
-        """What HubSpot answers where nothing goes wrong."""
+        """HubSpot's answer if nothing goes wrong."""
         simulation, match, http = self._simulation, exchange.match, exchange.http
         try:
             if match.route.counted:

@@ -57,8 +57,8 @@ LABELS = {
 }
 """Qualifier to the label text in answers, where ``{from}`` and ``{to}`` are the object types.
 
-Observed: Primary, Billing Contact, and of the far ends Contact with Primary Company and Deal with Primary Company;
-the other far ends are taken to read alike. The documentation names the types but not these texts.
+Observed: Primary, Billing Contact, and of the far ends Contact with Primary Company and Deal with Primary Company; the
+other far ends are assumed to be similar. The documentation names the types but not these texts.
 """
 
 FAR_ENDS = {"primary": "primary-of", "primary-of": "primary", "parent": "child", "child": "parent"}

@@ -35,7 +35,7 @@ class Tokens:
         self.refreshes = 0
 
     def check(self, authorization: str | None, now: float, describe_time: Callable[[float], str]) -> None:
-        """Raises the 401 body unless the Authorization header carries a token that is good now.
+        """Raises the 401 body unless the Authorization header has a valid token.
 
         ``describe_time`` turns a moment of the clock into the text of HubSpot's ``expire time``.
         """
@@ -50,7 +50,7 @@ class Tokens:
             raise unauthenticated()
 
     def expire(self, token: str, now: float) -> None:
-        """Makes a token, whatever it is, one that has just expired."""
+        """Makes any token an expired one."""
         self._issued[token] = now
 
     def refresh(self, form: Mapping[str, str], now: float) -> dict[str, Json]:
@@ -85,5 +85,5 @@ def bearer(authorization: str | None) -> str:
 
 
 def _refused(error: str, description: str, status: str) -> HubSpotError:
-    """400 of the token endpoint, whose ``status`` field is a word of its own (documented for refresh)."""
+    """400 of the token endpoint, with its own form of ``status`` (documented for refresh)."""
     return HubSpotError(400, description, extra={"error": error, "error_description": description, "status": status})

@@ -20,7 +20,7 @@ _SETTLE_SECONDS = 0.02
 
 
 class Wire(web.StreamResponse):
-    """An answer that a fault writes itself; the connection is closed behind it."""
+    """An answer that a fault writes itself; then the connection is closed."""
 
     def __init__(self, fault: Fault, answer: Answer, transport: asyncio.Transport) -> None:
         super().__init__(status=answer.status)
@@ -31,7 +31,7 @@ class Wire(web.StreamResponse):
         self._finished: Callable[[], None] | None = None
 
     def when_finished(self, notify: Callable[[], None]) -> None:
-        """Has ``notify`` called when the fault is over or the client has gone."""
+        """Calls ``notify`` when the fault is over or the client is gone."""
         self._finished = notify
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
@@ -45,7 +45,7 @@ class Wire(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes | bytearray | memoryview = b"") -> None:
-        """Writes nothing: everything there is to write has been written."""
+        """Writes nothing: everything was written already."""
         del data
 
 
@@ -197,7 +197,7 @@ async def _gzip_bomb(transport: asyncio.Transport, fault: Fault, answer: Answer)
     blank, checksum = b" " * _MEGABYTE, 0
     blocks = max(1, (fault.size or 100_000_000) // _MEGABYTE)
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    # Behind a full flush a block depends on nothing before it, so the same bytes can be sent again.
+    # After a full flush a block does not depend on earlier ones, so the same bytes can be sent again.
     block = compressor.compress(blank) + compressor.flush(zlib.Z_FULL_FLUSH)
     transport.write(head(answer, "Content-Encoding: gzip", "Connection: close"))
     transport.write(b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff")
@@ -235,4 +235,4 @@ WIRE_FAULTS: dict[str, WireFault] = {
     "huge": _huge,
     "gzip-bomb": _gzip_bomb,
 }
-"""Each writes to the transport and closes it. The dictionary is never changed."""
+"""By fault, a function that writes to the transport and closes it."""

@@ -31,6 +31,11 @@ SENTENCES = {
     "and their kin": "and the like",
     "carry no ink": "invisible",
     "what (?:it|a person|the user) calls itself": "its name; its storage type",
+    "(?:held|hold|holds) (?:it )?against": "compared with",
+    "as people (?:say|see|read|know)(?: it| them)?": "in words, for people",
+    "anew": "again, from the beginning",
+    "be (?:it|they)": "also; even if",
+    "(?:go|goes|gone) on with": "continue",
 }
 """Patterns of private words in comments and docstrings, by the plain words."""
 

@@ -13,7 +13,7 @@ _DEFAULT_DAILY = 1_000_000
 _ALL_SCOPES = tuple(
     f"crm.objects.{name}.{right}" for name in ("contacts", "companies", "deals") for right in ("read", "write")
 )
-"""Of a portal that refuses nothing: those of the usual object types."""
+"""The scopes of a portal that refuses nothing: those of the usual object types."""
 
 
 def details(simulation: Simulation, call: Call) -> Answer:
@@ -56,7 +56,7 @@ def daily_usage(simulation: Simulation, call: Call) -> Answer:
 
 
 def token_info(simulation: Simulation, call: Call) -> Answer:
-    """What the token in the body may do; it is asked with the token itself."""
+    """The scopes of the token in the body."""
     try:
         token = json.loads(call.body).get("tokenKey")
     except (ValueError, AttributeError):

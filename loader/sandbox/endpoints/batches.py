@@ -141,7 +141,7 @@ def _ends(source: ObjectType, target: ObjectType, value: object) -> Ends:
 def _checked(
     simulation: Simulation, pairs: Iterable[tuple[Ends, tuple[TypeKey, ...]]], *, adds: bool = True
 ) -> tuple[list[_Change], list[Json]]:
-    """The pairs that are valid, and the ``errors`` of the others; raises where those refuse the whole batch."""
+    """The valid pairs, and the ``errors`` of the others; raises if these refuse the whole batch."""
     portal, behaviour = simulation.portal, simulation.behaviour
     changes: list[_Change] = []
     refused: list[tuple[Ends, HubSpotError]] = []
@@ -175,7 +175,7 @@ def _require_records(simulation: Simulation, records: Iterable[tuple[ObjectType,
 
 
 def _readable_id(value: object) -> int | None:
-    """The id of an input; None for a text that is no number, which is not the whole batch's fault."""
+    """The id of an input; None for a text that is not a number, which does not fail the whole batch."""
     try:
         return body_id(value)
     except HubSpotError:

@@ -42,9 +42,9 @@ def read_records(simulation: Simulation, call: Call) -> Answer:
 
 
 def list_records(simulation: Simulation, call: Call) -> Answer:
-    """One page of the records of an object type, in the order of their ids; no archived ones are kept here.
+    """One page of the records of an object type, in the order of their ids; there are no archived ones.
 
-    What ``after`` is, is HubSpot's affair (documented: a token); here it is the last id of the page before.
+    ``after`` is documented as a token; here it is the last id of the page before.
     """
     portal, query = simulation.portal, call.query
     object_type = portal.resolve(call.parts[0])
