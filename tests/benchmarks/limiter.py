@@ -30,7 +30,7 @@ class Situation(NamedTuple):
 def situation(
     folder: Path, *, loaders: int = 1, rows: int = ROWS, latency: str = "100ms", faults: str = ""
 ) -> Situation:
-    """Have loaders of one token at work side by side, each in a folder and on `rows` rows of its own."""
+    """Run loaders of one token side by side, each in a folder and on `rows` rows of its own."""
     folder.mkdir()
     with SandboxThread(rate=LIMIT, latency=latency, faults=faults) as sandbox:
         numbers = range(loaders)

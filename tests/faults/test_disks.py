@@ -67,7 +67,7 @@ def test_results_that_cannot_be_written_are_refused_first(
 
 
 def read_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody make a file in a folder, whoever runs the test."""
+    """Let no process make a file in a folder, also when root runs the test."""
     true = os.open
 
     def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:

@@ -115,7 +115,7 @@ WAITS: dict[str, dict[str, Any]] = {
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("wait", WAITS)
 def test_a_signal_is_obeyed_at_once_while_a_load_waits(make_world: MakeWorld, wait: str) -> None:
-    """Item 52: nobody waits for what may never come; no row has failed."""
+    """Item 52: the load does not wait for what may never come; no row has failed."""
     settings = dict(WAITS[wait])
     more = settings.pop("more", [])
     world = make_world(20, **settings)

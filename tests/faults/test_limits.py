@@ -64,7 +64,7 @@ def test_the_limit_that_answers_name_is_kept(make_world: MakeWorld) -> None:
 
 
 def test_retry_after_is_waited_for_by_all(make_world: MakeWorld) -> None:
-    """Item 2: nobody sends a request before the seconds that HubSpot named are over."""
+    """Item 2: no worker sends a request before the seconds that HubSpot named are over."""
     world = make_world(30, faults=[{"fault": "429", "method": "PUT", "nth": 5, "retry_after": "1"}])
     world.load(*CONCURRENCY)
     early = [seconds for seconds in arrivals_after_the_first_429(world) if seconds < 0.95]

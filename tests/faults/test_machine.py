@@ -51,7 +51,7 @@ def test_the_time_of_day_may_jump(make_world: MakeWorld, monkeypatch: pytest.Mon
 
 
 def few_files(number: int) -> None:
-    """Let this process have so many files and sockets open."""
+    """Let this process have only this number of files and sockets open."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
 
 

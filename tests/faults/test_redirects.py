@@ -13,7 +13,7 @@ STATUSES = ["301", "302", "303", "307", "308"]
 
 @contextmanager
 def elsewhere() -> Iterator[socket.socket]:
-    """Listen on another port of this machine; nobody should ever call."""
+    """Listen on another port of this machine, which must get no connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         yield listener

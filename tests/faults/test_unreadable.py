@@ -80,7 +80,7 @@ def test_an_answer_that_stays_unreadable_is_no_success(make_world: MakeWorld) ->
 @pytest.mark.usefixtures("give_up_soon")
 @pytest.mark.parametrize("begins", [1, 20])
 def test_a_login_page_for_everything_ends_the_load_for_now(make_world: MakeWorld, begins: int) -> None:
-    """Item 25: a hotel's network answers 200 to whatever is asked: that is no success, and no row failed."""
+    """Item 25: a hotel's network answers 200 to every request: that is no success, and no row failed."""
     world = make_world(60, faults=[{"fault": "html", "range": [begins, None]}])
     ending = world.load(*CONCURRENCY, "--max-attempts", "1000", exit_code=5)
     assert "HubSpot gave no usable answer" in ending.said
@@ -136,7 +136,7 @@ def test_an_error_full_of_oddities_is_still_an_error(make_world: MakeWorld) -> N
 
 @pytest.mark.slow
 def test_broken_http_is_no_verdict_of_hubspot(make_world: MakeWorld) -> None:
-    """Items 29, 37: after the last attempt the line names no status, least of all a 400 that nobody sent."""
+    """Items 29, 37: after the last attempt the line names no status, least of all a 400 that HubSpot did not send."""
     world = make_world(20, faults=one_pair_each(*BROKEN_HTTP, applied=False))
     failed = pairs(len(BROKEN_HTTP))
     world.load(*CONCURRENCY, *TWO_ATTEMPTS, exit_code=1, failed=failed)

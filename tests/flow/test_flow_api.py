@@ -67,7 +67,7 @@ def test_each_verb_can_be_awaited_or_waited_for_with_the_same_keywords(verb: str
 
 
 def test_a_call_that_is_not_awaited_says_what_to_do(folder: Path) -> None:
-    """In a script, whoever takes the call for a report, prints it or forgets it reads which function to call."""
+    """A script that takes the call for a report, prints it or forgets it gets the name of the function to call."""
     advice = r"In a script, write loader.load_sync\(...\)"
     with pytest.raises(AttributeError, match=advice):
         _ = loader.load("a.csv").exit_code  # type: ignore[attr-defined]

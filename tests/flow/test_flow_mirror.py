@@ -88,7 +88,7 @@ FEW = [linked(1, 11), linked(1, 12), linked(1, 13, "Boss"), linked(2, 21), linke
     ],
 )
 async def test_a_record_with_a_row_that_is_not_loaded_keeps_all(rows: str, exempt: int, folder: Path) -> None:
-    """Nobody knows what it is to have; the others lose what the file does not name."""
+    """What it should have is not known; the others lose what the file does not name."""
     (folder / "a.csv").write_text(f"from_id,to_id,label\n{rows}")
     portal = {"labels": LABELS, "associations": FEW, "missing": [{"type": "companies", "id": "404"}]}
     async with Sandbox(portal) as sandbox:

@@ -82,7 +82,7 @@ async def test_a_second_night_sends_nothing(folder: Path) -> None:
 
 
 async def test_unread_reads_nothing_and_calls_everything_created(folder: Path) -> None:
-    """For whoever wants no reading: then undo does not know what was there."""
+    """Without reading, undo does not know what was there."""
     (folder / "a.csv").write_text(ROWS)
     async with Sandbox(PORTAL) as sandbox:
         report = await load(settings(sandbox, unread=True))

@@ -1,4 +1,4 @@
-"""What must be true of every world, whatever befell it. Each check returns sentences about what is not."""
+"""What must be true of every world, whatever happened to it. Each check returns sentences about what is not."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
@@ -270,7 +270,7 @@ def _sent_nothing_again(world: World) -> Iterator[str]:
 
 
 def _one_true_outcome(healths: Mapping[int, Health], world: World) -> Iterator[str]:
-    """Each row has one outcome in the end, and HubSpot bears it out."""
+    """Each row has one outcome in the end, and HubSpot agrees with it."""
     lines = world.runs[-1].lines
     if lines is None:
         return
@@ -381,7 +381,7 @@ def _touched_only_what_was_named(world: World) -> Iterator[str]:
 
 
 def _taken_off_rightly(healths: Mapping[int, Health], world: World) -> Iterator[str]:
-    """Each row has one outcome in the end, and HubSpot bears it out."""
+    """Each row has one outcome in the end, and HubSpot agrees with it."""
     lines = world.runs[-1].lines
     if lines is None:
         return

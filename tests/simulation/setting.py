@@ -1,4 +1,4 @@
-"""What a world is like at its beginning: its input, its HubSpot, its weather, what will befall its runs; by seed."""
+"""What a world is like at its beginning: its input, its HubSpot, its weather, what will happen to its runs; by seed."""
 
 import random
 from collections import Counter

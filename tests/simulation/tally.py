@@ -9,7 +9,7 @@ from tests.simulation.world import World
 
 @dataclass(slots=True)
 class Tally:
-    """Counts worlds that were held against every invariant, and what befell their runs."""
+    """Counts worlds that were held against every invariant, and what happened to their runs."""
 
     worlds: int = 0
     rows: int = 0

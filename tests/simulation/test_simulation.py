@@ -13,20 +13,20 @@ from tests.simulation.world import World
 
 @pytest.mark.slow_after(4)
 @pytest.mark.parametrize("seed", range(8))
-def test_nothing_is_lost_repeated_or_hurried_whatever_befalls_a_load(seed: int) -> None:
+def test_a_load_loses_and_repeats_nothing(seed: int) -> None:
     hold_seed(seed)
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", [*range(4), 3654])
-def test_nothing_out_of_scope_changes_whatever_befalls_a_removal(seed: int) -> None:
+def test_a_removal_changes_nothing_out_of_scope(seed: int) -> None:
     """And each row has its true outcome, and an undo puts back all of it."""
     hold_seed(seed, "removal")
 
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("seed", [*range(4), 4199])
-def test_nothing_out_of_scope_changes_whatever_befalls_a_mirror(seed: int) -> None:
+def test_a_mirror_changes_nothing_out_of_scope(seed: int) -> None:
     """And nothing in scope stays that no row asks for."""
     hold_seed(seed, "mirror")
 

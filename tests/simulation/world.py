@@ -33,7 +33,7 @@ PATIENCE = 13
 
 @dataclass(slots=True)
 class Blow:
-    """Something that befalls a run once `after` more events have passed on the line; `then` is a number of its own."""
+    """What happens to a run once `after` more events have passed on the line; `then` is a number of its own."""
 
     kind: str
     after: int
@@ -113,7 +113,7 @@ class World:
     # --- living
 
     def live(self) -> "World":
-        """Run the load until every row has an outcome, whatever befalls it."""
+        """Run the load until every row has an outcome, whatever happens to it."""
         with folder.world_folder():
             self.inputs.write(Path())
             self._finish(MOST_RUNS)
@@ -173,7 +173,7 @@ class World:
         self.second_night = self.line.exchanges[number:]
 
     def _in_fine_weather(self, command: Callable[..., Coroutine[Any, Any, Any]], **changes: Any) -> Any:
-        """Run one more command on the next day, which nothing befalls; return its report."""
+        """Run one more command on the next day, which nothing disturbs; return its report."""
         self._mend()
         self.hubspot.rules.limits = ((0.0, 1000),)
         self.hubspot.rules.others, self.hubspot.rules.daily, self.hubspot.rules.silent = (), None, 0.0

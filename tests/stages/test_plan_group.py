@@ -74,7 +74,7 @@ def test_more_pairs_than_a_lot_may_have_are_several_lots(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("at_once", [100, 4])
 def test_pairs_in_the_order_of_their_first_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    """The ids of one cell keep their order, whatever the ids are and whatever parts the rows are dealt out into."""
+    """The ids of one cell keep their order, whatever the ids are and whatever parts the rows are divided into."""
     monkeypatch.setattr("loader.planning.spool.AT_ONCE", at_once)
     named = [(5, 9), (5, 3), (5, 7), (2, 8), (2, 1), (5, 3), (4, 6), (4, 9), (4, 2), (1, 9)]
     rows = [link(2 + number // 3, *ids, part=number % 3) for number, ids in enumerate(named)]

@@ -87,7 +87,7 @@ def test_a_refusal_names_the_value_and_the_way_on(said: RecordsFound, words: str
 
 
 def test_emails_and_domains_are_looked_up_in_small_letters() -> None:
-    """HubSpot keeps both so; of other properties nobody knows."""
+    """HubSpot keeps both in small letters; of other properties it is not known."""
     assert asked_as("email", "Ada@Example.COM") == "ada@example.com"
     assert asked_as("domain", "ACME.example") == "acme.example"
     assert asked_as("external_id", "Ab1") == "Ab1"

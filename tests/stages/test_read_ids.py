@@ -154,7 +154,7 @@ NO_VALUES = {
 
 
 def test_a_value_that_is_none_or_broken_is_refused() -> None:
-    """It would find no record, or one that nobody means."""
+    """It would find no record, or a wrong one."""
     judged = {cell: ids.judge_value(cell) for cell in NO_VALUES}
     marks = {cell: each.mark for cell, each in judged.items() if each.mark}
     assert {cell: mark.reason for cell, mark in marks.items()} == NO_VALUES

@@ -26,7 +26,7 @@ def test_every_usual_encoding_is_found_out(tmp_path: Path, encoding: str) -> Non
 
 
 def test_one_bad_byte_among_good_ones_leaves_the_file_utf_8(tmp_path: Path) -> None:
-    """The other names stay right, the bad byte is shown as what it is, and its line is said."""
+    """The other names stay right, the bad byte is shown as one, and a note names its line."""
     rows = "".join(f"{n},7,Zoë\n" for n in range(1, 40_000)).encode()
     source = written(tmp_path, b"object_id,to_object_id,label\n" + rows + b"50000,7,Andr\xe9\n50001,7,x\n")
     links = links_of(source.chunks())

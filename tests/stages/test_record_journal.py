@@ -281,7 +281,7 @@ def test_pairs_are_read_from_the_end_with_fewer_records(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("again", ["a new process", "--retry-failed"])
 def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: str) -> None:
-    """What a crash or a failed request left behind does not look old; which rows are so still is said anew."""
+    """What a crash or a failed request left is not taken for old; which rows are there is counted again."""
     rows = [link(2, 1, 9), link(3, 1, 9, row_kind(primary=True)), link(4, 1, 9), link(5, 2, 9), link(6, 3, 9)]
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
@@ -421,7 +421,7 @@ def test_a_lock_whose_file_was_replaced_is_not_held(tmp_path: Path, monkeypatch:
 
 
 def test_a_lock_whose_file_is_gone_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock on a file without a name keeps nobody out."""
+    """A lock on a file without a name locks nothing."""
     journal, file = tmp_path / "a.journal", tmp_path / "a.journal-lock"
     locking, gone = fcntl.flock, list[int]()
 

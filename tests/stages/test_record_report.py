@@ -75,7 +75,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_every_reason_stands_there_with_its_cause_and_what_to_do(page: str) -> None:
-    """Also those of HubSpot that nobody knows yet."""
+    """Also new ones of HubSpot, which are not known yet."""
     words = Read(page).words
     for code, reason in REASONS.items():
         assert code in words
@@ -175,7 +175,7 @@ def test_rows_are_counted_by_kind(journal: Journal) -> None:
 
 
 def test_a_run_that_sent_nothing_has_a_report_too(tmp_path: Path) -> None:
-    """Without plots, and without facts that nobody wrote."""
+    """Without plots, and without facts that are not there."""
     stage(tmp_path, [chunk([link(2, 1, 9)])])
     words = Read(report(str(tmp_path / "r.csv")).read_text("utf-8")).words
     assert "0 of 1 rows are associated, 1 are not sent yet." in words

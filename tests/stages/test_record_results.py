@@ -1,4 +1,4 @@
-"""The views of a journal: results in three forms, failures, summary. Whatever befalls a file, a row is there once."""
+"""The views of a journal: results in three forms, failures, summary. Whatever happens, a row is there once."""
 
 import asyncio
 import csv
@@ -93,7 +93,7 @@ def test_a_file_without_outcomes_has_a_header_alone(tmp_path: Path) -> None:
 def test_a_harmed_file_is_made_whole_by_the_next_command(
     journal: Journal, tmp_path: Path, ending: str, harm: Callable[[bytes], bytes] | None
 ) -> None:
-    """Whatever became of the file between two commands, each row stands in it once at the end."""
+    """Whatever happened to the file between two commands, each row has one line at the end."""
     path = tmp_path / f"r{ending}"
     written(journal, path)
     if harm is not None:
@@ -161,7 +161,7 @@ def test_failures_are_the_records_with_the_reason_behind_them(journal: Journal, 
 
 
 def test_there_is_no_failures_file_without_failures(tmp_path: Path) -> None:
-    """One that an earlier command left is gone; one that nobody knows is kept."""
+    """One that an earlier command left is gone; an unknown one is kept."""
     path = tmp_path / "r.failures.csv"
     with Journal(stage(tmp_path, [chunk([link(2, 1, 9)])])) as journal:
         path.write_text("old")
@@ -321,7 +321,7 @@ def test_what_a_later_pass_sends_is_written_down_as_it_comes(tmp_path: Path) -> 
 
 
 def test_the_journal_finishes_the_work_of_a_cancelled_task(tmp_path: Path) -> None:
-    """An answer that is there is written down, whoever waits for it no more."""
+    """An answer is recorded, also when its task no longer waits for it."""
     path = stage(tmp_path, [chunk([link(2, 1, 9), link(3, 2, 9)])])
 
     async def cancelled() -> None:

@@ -222,7 +222,7 @@ async def test_a_delete_removes_the_pair_and_may_be_repeated(prefix: str) -> Non
 
 
 async def test_a_batch_create_answers_201_in_another_order() -> None:
-    """Whoever matches by position is wrong."""
+    """Results must not be matched by position."""
     inputs = [entry(str(contact), "201") for contact in range(1, 31)]
     async with Sandbox() as sandbox:
         reply = await post(sandbox, BATCH + "/create", inputs)

@@ -41,7 +41,7 @@ def test_both_ends_show_and_write_one_association() -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(5, 9), (9, 5)])
 def test_a_paired_label_within_one_object_type_keeps_its_direction(first: int, second: int) -> None:
-    """Whoever has the lower id, the manager is the manager."""
+    """Whichever record has the lower id, the manager is the manager."""
     portal = Portal(labels=LABELS)
     portal.associate(CONTACT, first, CONTACT, second, frozenset({("USER_DEFINED", 144)}))
     assert ("USER_DEFINED", 144) in portal.types_of("contact", first, "contact", second)

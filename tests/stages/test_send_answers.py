@@ -169,7 +169,7 @@ def test_an_error_inside_a_200_is_never_a_success(body: Any) -> None:
     ],
 )
 def test_an_answer_for_other_records_is_no_success(body: Any, category: str) -> None:
-    """About one other record it is that of a merged one; about two, or none, nobody knows what it is."""
+    """About one other record it is that of a merged one; about two, or none, it cannot be explained."""
     with pytest.raises(Refused) as caught:
         replies.created(reply(body), PAIR)
     assert caught.value.category == category

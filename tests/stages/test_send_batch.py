@@ -94,7 +94,7 @@ def test_results_are_matched_by_pair_and_never_by_position(status: int, number: 
     ],
 )
 def test_an_error_fails_the_pairs_that_its_context_names(context: dict[str, list[str]], refused: list[int]) -> None:
-    """Only against pairs that are not among the results; what could be one of two things names nobody."""
+    """Only against pairs that are not among the results; what could be one of two things names no pair."""
     found = read({"results": [result(PAIRS[0])], "errors": [error(**context)], "numErrors": 1}, 207)
     silent = [number for number in (2, 3) if number not in refused]
     assert numbers(found) == ([1], refused, silent, not refused)
@@ -121,7 +121,7 @@ def test_an_error_without_ids_is_about_the_only_pair_left() -> None:
 def test_an_id_at_both_ends_names_a_record_by_its_object_type(
     context: dict[str, list[str]], refused: list[int]
 ) -> None:
-    """Contact 5 and company 5 are two records: without their object type nobody is named."""
+    """Contact 5 and company 5 are two records: without an object type no pair is named."""
     pairs = [pair(1, 5, 21), pair(2, 12, 5)]
     found = read({"results": [], "errors": [error(**context)]}, 207, pairs)
     assert numbers(found) == ([], refused, [one for one in (1, 2) if one not in refused], not refused)
@@ -223,7 +223,7 @@ MANY = [pair(number, number, 5000 + number) for number in range(1, 65)]
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("bad", [["7"], ["1", "64"], ["3", "4", "5", "40"]])
 def test_one_bad_pair_never_sinks_another(bad: list[str], whole: bool) -> None:
-    """Refused as a whole, or with an error that names nobody: the bad ones are found by halves, the others created."""
+    """Refused as a whole, or with an error without ids: the bad ones are found by halves, the others created."""
     server = HubSpot(bad=bad, whole=whole)
     found = outcomes_of(server, MANY)
     failed = sorted(str(number) for number, outcome in found.items() if outcome.status == "failed")

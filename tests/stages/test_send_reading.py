@@ -141,7 +141,7 @@ def test_two_answers_about_one_record_are_both_true() -> None:
 
 @pytest.mark.parametrize("errors", [[refusal("2"), refusal("99")], [refusal(), refusal("2")]])
 def test_an_error_without_ids_leaves_records_in_doubt(errors: list[dict[str, Any]]) -> None:
-    """Of a read, and of a write: the records that nobody speaks of are not taken to have nothing."""
+    """Of a read, and of a write: records that are not mentioned are not taken to have nothing."""
     page = read_reply({"results": [], "errors": errors}, 207)
     assert list(page.refused) == [2]
     assert page.unexplained is not None
@@ -205,7 +205,7 @@ def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
 
 
 def test_fewer_records_are_read_at_once_where_each_has_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer of half a gigabyte in memory helps nobody; where there is little again, requests grow again."""
+    """An answer must not take half a gigabyte of memory; where there is little again, requests grow again."""
     monkeypatch.setattr("loader.send.reading.MOST_ASSOCIATIONS", 2000)
 
     def script(request: api.Request, _authorization: str, _number: int) -> Reply:
@@ -238,7 +238,7 @@ def test_records_that_are_all_refused_are_not_read_one_by_one() -> None:
 
 
 def test_records_are_unreadable_after_their_attempts_or_a_doubtful_answer() -> None:
-    """Absent is not the same as nothing when the answer holds an error that nobody can place."""
+    """Absent is not the same as nothing when the answer has an error without ids."""
     fault = ConnectionFault("reset")
     reading, _ = reading_of(["1", "2"], in_turn(fault, fault), amid=True)
     assert reading.unreadable == {1: fault, 2: fault}

@@ -184,7 +184,7 @@ def test_a_loader_with_a_lower_limit_of_its_own_keeps_to_it(tmp_path: Path) -> N
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("requests", [2, 3])
 def test_a_limit_of_few_requests_is_not_split_into_nothing(requests: int, tmp_path: Path) -> None:
-    """An equal part of it is one request at least, and nobody waits for ever."""
+    """An equal part of it is one request at least, and no loader waits for ever."""
     machine = Machine(tmp_path, Rate(requests, 2.0))
 
     async def scenario() -> None:

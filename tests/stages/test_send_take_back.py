@@ -66,7 +66,7 @@ def test_what_is_taken_away(  # the table of every case
 
 @pytest.mark.parametrize("before", [NONE, {PLAIN}, {PLAIN, CHAMPION}, {CHAMPION}])
 def test_an_unlabelled_type_is_never_taken_off_by_itself(before: set[AssociationType]) -> None:
-    """It would take every label with it; nor is a type that nobody knows the label of."""
+    """It would take every label with it; nor is a type whose label is not known."""
     for wanted in ({PLAIN}, {PLAIN, BOSS}, {UNKNOWN}, {UNKNOWN, PLAIN, BOSS}):
         for more in (NONE, {CHAMPION}, {UNKNOWN}):
             found = removal(frozenset(wanted), frozenset(before), frozenset(wanted | more | {PLAIN} | before), LABELS)

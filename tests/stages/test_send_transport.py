@@ -287,7 +287,7 @@ async def test_our_own_errors_and_cancellation_pass_untouched(error: BaseExcepti
 
 
 async def work(deadlines: Deadlines, seconds: float) -> float | None:
-    """Work so long; return how long it took, None if that was too long."""
+    """Work for some seconds; return how long it took, None if that was too long."""
     began, late = clock(), False
     task = deadlines.begin()
     try:
@@ -302,7 +302,7 @@ async def work(deadlines: Deadlines, seconds: float) -> float | None:
 
 
 def test_each_task_has_its_whole_time_and_no_more() -> None:
-    """Whoever comes and goes meanwhile, and however often a task begins again."""
+    """Whichever tasks begin and end meanwhile, and however often a task begins again."""
 
     async def scenario() -> None:
         chance, deadlines = random.Random(1), Deadlines(10.0)

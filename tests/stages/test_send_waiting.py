@@ -50,7 +50,7 @@ def test_a_question_that_is_given_up_says_how_often_it_is_tried() -> None:
 
 
 def test_a_pause_is_named_with_its_seconds() -> None:
-    """A server that answers 429 is at work, however long it goes on."""
+    """A server that answers 429 is working, however long that lasts."""
     server = Server(in_turn(answer(429, {"policyName": "TEN_SECONDLY_ROLLING"}, retry_after="7"), then=OK))
     during, after = sentences(server, [1, 9])
     assert during == "127.0.0.1:8642 asks for a pause (429): 7 s left"
@@ -59,7 +59,7 @@ def test_a_pause_is_named_with_its_seconds() -> None:
 
 @pytest.mark.parametrize(("latency", "said"), [(3.0, ""), (9.0, "Waiting for 127.0.0.1:8642 to answer, for 6 s now")])
 def test_a_slow_answer_is_named_after_five_seconds(latency: float, said: str) -> None:
-    """One that takes three is nobody's concern."""
+    """One that takes three is not mentioned."""
     assert sentences(Server(in_turn(then=OK), latency=latency), [6]) == [said]
 
 
