@@ -154,7 +154,7 @@ def test_an_input_that_changes_while_it_is_read_is_refused(
 
 
 def test_results_of_another_load_are_not_overwritten(make_world: MakeWorld) -> None:
-    """Item 57: of no known load: refused. Of an unfinished load: refused. Of a finished one: set aside, none is lost."""
+    """Item 57: of no load, or an unfinished one: refused. Of a finished one: set aside, none is lost."""
     options = (*CONCURRENCY, "--existing", "replace", "--unread")
     world = make_world(ROWS)
     results = world.folder / "load.results.csv"

@@ -176,7 +176,7 @@ def test_settings_that_mean_nothing_are_refused_at_once(settings: dict[str, Any]
 
 
 async def test_many_portals_share_an_address_and_nothing_else() -> None:
-    """A token has its own id, associations, window, day and faults; an unknown one has none and costs no portal a request."""
+    """A token has its own id, associations, window, day and faults; an unknown one has none."""
     first = Sandbox({"portal_id": 1}, rate="2/10", daily=3, clock=lambda: 100.0)
     second = Sandbox({"portal_id": 2}, rate="1/10", clock=lambda: 100.0)
     third = Sandbox({"portal_id": 3}, faults="500:1")
