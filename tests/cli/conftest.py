@@ -44,6 +44,17 @@ class Done(NamedTuple):
     out: str
     err: str
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The objects that `--json` wrote."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The one object that `--json` wrote."""
+        (found,) = self.events
+        return found
+
 
 def refused(done: Done, *says: str, code: int = 2) -> None:
     """Fail unless a command ended with this exit code and one sentence on standard error that says all of this."""
@@ -111,8 +122,8 @@ def run(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Done]:
         assert TOKEN not in done.out + done.err, "the token is on the screen"
         hold_nowhere(TOKEN, folder)
         if "--json" in arguments:
-            for line in done.out.splitlines():
-                hold_to_schema(json.loads(line))
+            for event in done.events:
+                hold_to_schema(event)
         return done
 
     return ran
@@ -172,6 +183,16 @@ def summary(name: str) -> dict[str, Any]:
     rows = found["rows"]
     assert rows["total"] == sum(count for key, count in rows.items() if key != "total")
     return found
+
+
+@pytest.fixture
+def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
+    """Type a text at the terminal of the next command."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        yield lambda text: os.write(ours, text.encode())
+    os.close(ours)
 
 
 class Process:

@@ -41,16 +41,6 @@ def test_the_next_command_after_a_limit_has_no_limit(sandbox: Sandbox, load: Run
     assert sandbox.count("PUT") == 5
 
 
-def test_a_lower_limit_keeps_the_results_of_rows_that_were_sent(sandbox: Sandbox, load: Run) -> None:
-    """Results and summary agree also when the second command asks for less than the first did."""
-    Path("a.csv").write_text(FIVE + "x,206\n107,207\n")
-    load("a.csv", "--limit", "6")
-    load("a.csv", "--limit", "2")
-    rows = summary("a.summary.json")["rows"]
-    assert len(lines("a.results.csv")) == rows["total"] - rows["pending"]
-    assert sandbox.count("PUT") == 5
-
-
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("content", [FIVE, FIVE + "x,206\n"])
 def test_a_finished_run_repeats_its_summary_and_sends_nothing(content: str, sandbox: Sandbox, load: Run) -> None:

@@ -1,6 +1,5 @@
 """Columns by their headers: which are understood, which are not used, and what is said of those that look like more."""
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ def planned(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str
         Path("a.csv").write_text(content)
         done = run("plan", "a.csv", *options, "--json", "--quiet")
         assert done.out, done.err
-        event = json.loads(done.out.splitlines()[-1])
+        event = done.events[-1]
         understood: dict[str, Any] = event["inputs"]["a.csv"]
         return {**understood, "kinds": event["kinds"], "rejected": event["rejected"]}
 

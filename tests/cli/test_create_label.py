@@ -1,6 +1,5 @@
 """`create-label`, and `load --create-labels`: labels that are not there yet."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_a_label_is_made_once_from_both_ends(run: Run, hubspot: Run, version: st
     assert (made.code, made.err) == (0, "")
     assert ["contacts", "companies", "USER_DEFINED", str(type_id), "C-Level"] in lines
     assert ["companies", "contacts", "USER_DEFINED", str(type_id + 1), "C-Level"] in lines
-    found = json.loads(again.out.splitlines()[-1])
+    found = again.events[-1]
     assert (again.code, found["event"], found["created"], found["portal_id"]) == (0, "createdlabel", False, "62515")
     assert [each["id"] for each in found["types"]] == [type_id, type_id + 1]
 
@@ -147,7 +146,7 @@ def test_a_plan_lists_the_labels_and_makes_none(run: Run, hubspot: Run, words: t
     assert "To be created: the label 'Champion' from contacts to companies, for 2 rows.\n" in shown.out
     assert "'Descision maker' from contacts to companies, for 1 row; there is 'Decision maker'." in shown.out
     assert "5 rows, 5 pairs to send, 0 rejected." in shown.out
-    found = json.loads(listed.out.splitlines()[-1])
+    found = listed.events[-1]
     assert [(each["label"], each["rows"]) for each in found["new_labels"]] == [("Champion", 2), ("Descision maker", 1)]
     new = [kind for kind in found["kinds"] if kind["label"] == "Champion"]
     assert [(kind["association_category"], kind["association_type_id"]) for kind in new] == [("USER_DEFINED", "")]

@@ -1,6 +1,5 @@
 """Doctor: in each state that a machine, a token or an input can be in, the right line and the right exit code."""
 
-import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -182,7 +181,7 @@ def test_each_finding_is_shown_at_once(run: Run, sandbox: Sandbox, monkeypatch: 
 def test_another_load_is_seen_and_all_is_said_as_json(run: Run, sandbox: Sandbox) -> None:
     """One object for each check; a lock in the results folder names the process that holds it."""
     with Lock(Path("night.journal")):
-        found = [json.loads(line) for line in run("doctor", "--json").out.splitlines()]
+        found = run("doctor", "--json").events
     assert {each["event"] for each in found} == {"check"}
     (loads,) = (each for each in found if each["name"] == "other loads")
     assert (loads["state"], loads["advice"]) == ("warning", "wait for it")

@@ -42,7 +42,7 @@ def test_without_a_code_all_are_listed(run: Run) -> None:
     listed = {code: each for each in json.loads(line)["reasons"] for code in each["codes"]}
     assert listed.keys() == REASONS.keys()
     assert all({"sent", "cause", "mend", "retry"} <= each.keys() for each in listed.values())
-    (one,) = json.loads(run("explain", "DIGITS_LOST", "--json").out)["reasons"]
+    (one,) = run("explain", "DIGITS_LOST", "--json").event["reasons"]
     assert one == {**listed["DIGITS_LOST"], "codes": ["DIGITS_LOST"]}
 
 

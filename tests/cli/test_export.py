@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +42,19 @@ def fill(sandbox: Sandbox) -> None:
         sandbox.portal.associate("0-1", 5, "0-2", number, frozenset())
 
 
+@pytest.fixture
+def filled(hubspot: Run) -> Run:
+    """Start a sandbox with the labels and the contacts above, which have companies."""
+
+    @contextmanager
+    def running(**settings: Any) -> Iterator[Sandbox]:
+        with hubspot(portal={"labels": LABELS, "records": CONTACTS}, **settings) as sandbox:
+            fill(sandbox)
+            yield sandbox
+
+    return running
+
+
 def there(sandbox: Sandbox) -> Counter[tuple[str, ...]]:
     """Return the lines that an export of contacts to companies has, without the labels' form."""
     return Counter(
@@ -59,10 +74,9 @@ def lines_of(text: str) -> Counter[tuple[str, ...]]:
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("version", ["v4", "2026-09"])
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_an_export_loads_back_with_nothing_to_do(run: Run, hubspot: Run, ending: str, version: str) -> None:
+def test_an_export_loads_back_with_nothing_to_do(run: Run, filled: Run, ending: str, version: str) -> None:
     """Without options, whatever the labels are called; each association type of a pair has one line."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         done = run(*EXPORT, f"a.{ending}", "--api-version", version)
         assert done.code == 0
         # Whose portal it is, its object types, labels and usage; three pages of the list; and what they have.
@@ -98,10 +112,9 @@ def test_the_lines_say_what_is_there(run: Run, hubspot: Run) -> None:
     assert Path("a.csv").stat().st_mode & 0o777 == Path("a.export.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_standard_output_gets_csv_and_nothing_else(run: Run, hubspot: Run) -> None:
+def test_standard_output_gets_csv_and_nothing_else(run: Run, filled: Run) -> None:
     """No file is left; --json would write there, too."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         done = run(*EXPORT, "-")
         assert (done.code, lines_of(done.out)) == (0, there(sandbox))
     assert list(Path().iterdir()) == []
@@ -109,9 +122,8 @@ def test_standard_output_gets_csv_and_nothing_else(run: Run, hubspot: Run) -> No
 
 
 @pytest.mark.slow
-def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, hubspot: Run) -> None:
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+def test_a_reader_of_standard_output_that_goes_away_ends_it(start: Run, filled: Run) -> None:
+    with filled():
         read, write = os.pipe()
         process = start(*EXPORT, "-", stdout=write)
         os.close(write)
@@ -179,7 +191,7 @@ def test_pairs_of_one_object_type_are_there_once(run: Run, hubspot: Run) -> None
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stem", ["ids.csv", "ids.jsonl", "-"])
-def test_only_the_records_of_a_file(run: Run, hubspot: Run, stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_records_of_a_file(run: Run, filled: Run, stem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each once; ids that are wrong are written down, and the file with them can be mended and named itself."""
     text = "Contact Key,to_id\n7,1\nx8,1\n7,2\n999,1\n9.0,4\n"
     if stem.endswith("jsonl"):
@@ -188,8 +200,7 @@ def test_only_the_records_of_a_file(run: Run, hubspot: Run, stem: str, monkeypat
     if stem.endswith("jsonl"):
         Path("ids.csv").rename(Path(stem))
     words = [*EXPORT, "a.csv", "--ids", stem, "--column", "object_id=Contact Key"]
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         with Path(stem.replace("-", "ids.csv")).open() as stream:
             monkeypatch.setattr(sys, "stdin", stream)
             assert run(*words).code == 1
@@ -204,12 +215,11 @@ def test_only_the_records_of_a_file(run: Run, hubspot: Run, stem: str, monkeypat
     assert (state["records"], state["rejected"], state["unread"]) == (3, 1, 0)
 
 
-def test_a_file_of_associations_names_records_too(run: Run, hubspot: Run) -> None:
+def test_a_file_of_associations_names_records_too(run: Run, filled: Run) -> None:
     """That is the copy before a load; rows of other object types are left out, and said."""
     text = "object_type,object_id,to_object_type,to_object_id,label\n0-1,5,0-2,1,New\ncompanies,6,contacts,7,\n"
     Path("load.csv").write_text(text)
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         done = run(*EXPORT, "a.csv", "--ids", "load.csv")
         expected = Counter({line: 1 for line in there(sandbox) if line[1] == "5"})
     assert (done.code, lines_of(Path("a.csv").read_text())) == (0, expected)
@@ -248,10 +258,9 @@ def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [500, 1000])
-def test_a_record_of_very_many_pages_is_read_to_its_end(size: int, run: Run, hubspot: Run) -> None:
+def test_a_record_of_very_many_pages_is_read_to_its_end(size: int, run: Run, filled: Run) -> None:
     """20,000 associations of one contact, so many a page, beside others that have one each."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}, page_size=size) as sandbox:
-        fill(sandbox)
+    with filled(page_size=size) as sandbox:
         for number in range(20_000):
             sandbox.portal.associate("0-1", 42, "0-2", 100_000 + number, frozenset())
         assert run(*EXPORT, "a.csv").code == 0
@@ -270,10 +279,9 @@ def test_pages_that_do_not_end_are_a_record_that_could_not_be_read(run: Run, hub
     assert (line["object_id"], line["_error_category"]) == ("1", "ENDLESS_PAGES")
 
 
-def test_records_made_merged_or_deleted_meanwhile(run: Run, hubspot: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_made_merged_or_deleted_meanwhile(run: Run, filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merged one is named with the one that survives; a deleted one has nothing; no line is there twice."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         before = there(sandbox)
         listed: Callable[[str], list[int]] = sandbox.portal.record_ids
 
@@ -378,10 +386,9 @@ def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run: Run, hubspot
         assert lines_of(Path("a.csv").read_text()) == there(sandbox)
 
 
-def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run) -> None:
+def test_a_finished_export_is_begun_again_only_when_asked(run: Run, filled: Run) -> None:
     """Nothing is read; --fresh keeps the earlier one, as does an export of something else."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         assert run(*EXPORT, "a.csv").code == 0
         before, requests = contents(), sandbox.count()
         done = run(*EXPORT, "a.csv")
@@ -389,7 +396,7 @@ def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run
         assert "nothing was read in HubSpot now" in done.err
         for words in (("--fresh",), ("--by-label",)):
             assert run(*EXPORT, "a.csv", *words).code == 0
-    stood = [json.loads(line) for line in run("status", "--json").out.splitlines()]
+    stood = run("status", "--json").events
     assert sorted((each["state"], each["set_aside"], each["next_command"]) for each in stood) == [
         ("finished", False, None), ("finished", True, None), ("finished", True, None),
     ]  # fmt: skip
@@ -398,10 +405,9 @@ def test_a_finished_export_is_begun_again_only_when_asked(run: Run, hubspot: Run
     assert sorted(name.split("Z", 1)[1].removeprefix("-2") for name in kept) == [*[".csv"] * 2, *[".export.json"] * 2]
 
 
-def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, hubspot: Run) -> None:
+def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, filled: Run) -> None:
     """The second one is refused with a name that it can have, also with --fresh, and nothing is touched."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled():
         assert run(*EXPORT, "a.csv").code == 0
         before = contents()
         for words in ((), ("--fresh",)):
@@ -412,12 +418,11 @@ def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, h
         assert run(*EXPORT, "a-jsonl.jsonl").code == 0
 
 
-def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, hubspot: Run) -> None:
+def test_an_unfinished_export_of_something_else_is_not_touched(run: Run, filled: Run) -> None:
     """Nor is a file that no export wrote."""
     Path("b.csv").write_text("mine\n")
     faults = [{"fault": "401", "route": "objects", "nth": 2}]
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}, faults=faults) as sandbox:
-        fill(sandbox)
+    with filled(faults=faults):
         assert run(*EXPORT, "a.csv").code == 3
         before = contents()
         other = run(*EXPORT, "a.csv", "--by-label")
@@ -488,10 +493,9 @@ def test_two_exports_never_write_one_file(run: Run, hubspot: Run) -> None:
         assert first.result().exit_code == 0
 
 
-def test_faults_on_the_way_lose_nothing(run: Run, hubspot: Run) -> None:
+def test_faults_on_the_way_lose_nothing(run: Run, filled: Run) -> None:
     """Retried as everywhere; within the limit."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}, faults="429:0.1,500:0.1,reset:0.1", seed=5) as sandbox:
-        fill(sandbox)
+    with filled(faults="429:0.1,500:0.1,reset:0.1", seed=5) as sandbox:
         assert run(*EXPORT, "a.csv").code == 0
         assert lines_of(Path("a.csv").read_text()) == there(sandbox)
 
@@ -499,12 +503,11 @@ def test_faults_on_the_way_lose_nothing(run: Run, hubspot: Run) -> None:
 # --- other doors
 
 
-def test_json_tells_progress_and_ends_with_the_summary(run: Run, hubspot: Run) -> None:
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+def test_json_tells_progress_and_ends_with_the_summary(run: Run, filled: Run) -> None:
+    with filled() as sandbox:
         done = run(*EXPORT, "a.csv", "--json", "--quiet")
         lines = there(sandbox).total()
-    *events, summary = map(json.loads, done.out.splitlines())
+    *events, summary = done.events
     assert "exporting" in {each["event"] for each in events}
     assert (summary["event"], summary["exit_code"], summary["lines"]) == ("summary", 0, lines)
     assert summary["records"] == {"total": 250, "associated": 200, "without": 50, "unread": 0, "rejected": 0}
@@ -512,10 +515,9 @@ def test_json_tells_progress_and_ends_with_the_summary(run: Run, hubspot: Run) -
 
 
 @pytest.mark.slow
-def test_python_gives_dataframes_in_pieces(hubspot: Run) -> None:
+def test_python_gives_dataframes_in_pieces(filled: Run) -> None:
     """From a private file, or the one that it names; every cell is text, and nothing is defused."""
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}) as sandbox:
-        fill(sandbox)
+    with filled() as sandbox:
         expected = there(sandbox)
         report = loader.export_sync("contacts", "companies")
         named = [loader.export_sync("contacts", "companies", output=name) for name in ("a.csv", "b.jsonl")]
@@ -537,15 +539,14 @@ def test_python_gives_dataframes_in_pieces(hubspot: Run) -> None:
 
 
 @pytest.mark.parametrize(("most", "unread"), [(1, 1), (2, 0)])
-def test_a_reading_is_tried_as_often_as_is_said(most: int, unread: int, run: Run, hubspot: Run) -> None:
+def test_a_reading_is_tried_as_often_as_is_said(most: int, unread: int, run: Run, filled: Run) -> None:
     """Then its record counts as unread, and the others are written."""
     Path("ids.csv").write_text("object_id\n5\n6\n")
     faults = [
         {"fault": "400", "route": "batch/read", "times": 1},  # The records are read one by one then.
         {"fault": "423", "route": "batch/read", "times": 1},
     ]
-    with hubspot(portal={"labels": LABELS, "records": CONTACTS}, faults=faults) as sandbox:
-        fill(sandbox)
+    with filled(faults=faults):
         done = run(*EXPORT, "a.csv", "--ids", "ids.csv", "--max-attempts", str(most), "--rate", "9999/1")
     assert done.code == unread
     assert json.loads(Path("a.export.json").read_text())["unread"] == unread

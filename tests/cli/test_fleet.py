@@ -159,7 +159,7 @@ def test_programs_get_events_and_figures_by_account(portals: Portals, run: Run) 
     Path("FLEET.toml").write_text(fleet("acme", "coral", "delta"))
     options = ("--json", "--quiet", "--metrics-file", "fleet.prom")
     done = run("fleet", "run", "FLEET.toml", *options)
-    events = [json.loads(line) for line in done.out.splitlines()]
+    events = done.events
     states = {(each["profile"], each["state"]) for each in events if each["event"] == "portal"}
     assert {(name, state) for name in ("acme", "coral", "delta") for state in ("waiting", "ended")} <= states
     assert (events[-1]["event"], events[-1]["exit_code"], len(events[-1]["portals"])) == ("summary", 3, 3)
@@ -184,7 +184,7 @@ def test_programs_get_events_and_figures_by_account(portals: Portals, run: Run) 
     assert figures()[success] == before[success], "the last success is forgotten after a failure"
 
     status = run("fleet", "status", "FLEET.toml", "--json")
-    found = [json.loads(line) for line in status.out.splitlines()]
+    found = status.events
     assert {each["profile"]: each["exit_code"] for each in found if each["event"] == "portal"} == {
         "acme": 1, "coral": 1, "delta": 3,
     }  # fmt: skip

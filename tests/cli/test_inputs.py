@@ -55,22 +55,21 @@ def test_the_stem_of_the_results_names_the_other_files(results: str, stem: str, 
     assert {file.name for file in Path("out").iterdir()} == expected
 
 
-def test_standard_input_is_read_as_csv(sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-`; its results are those of `stdin`, and its lines name it `-`."""
-    Path("piped").write_text(ROW)
+@pytest.mark.parametrize(
+    ("content", "options", "record_id"),
+    [(ROW, (), "101"), ('{"from_id": "9007199254740993", "to_id": 201}\n', ("--format", "jsonl"), "9007199254740993")],
+    ids=["CSV", "JSON lines"],
+)
+def test_standard_input_is_csv_or_what_format_says(
+    content: str, options: tuple[str, ...], record_id: str, sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-`; its results are those of `stdin`, its lines name it `-`, and its first record is row 2."""
+    Path("piped").write_text(content)
     with Path("piped").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        assert load("-").code == 0
-    assert [line["input"] for line in lines("stdin.results.csv")] == ["-"]
-
-
-def test_format_says_what_standard_input_is(sandbox: Sandbox, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JSON lines, with the first record as row 2."""
-    Path("piped").write_text('{"from_id": "9007199254740993", "to_id": 201}\n')
-    with Path("piped").open() as stream:
-        monkeypatch.setattr(sys, "stdin", stream)
-        assert load("-", "--format", "jsonl", "--results", "r.csv").code == 0
-    assert [(line["row"], line["object_id"]) for line in lines("r.csv")] == [("2", "9007199254740993")]
+        assert load("-", *options).code == 0
+    (line,) = lines("stdin.results.csv")
+    assert (line["input"], line["row"], line["object_id"]) == ("-", "2", record_id)
 
 
 def test_standard_input_that_is_closed_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

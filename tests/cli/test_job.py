@@ -1,6 +1,5 @@
 """A job file: several inputs, each with its own columns, types and labels, loaded as one run."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -102,7 +101,7 @@ def test_a_plan_of_a_job_shows_every_input(job: Path, run: Run, sandbox: Sandbox
     assert "Note: deals.csv: 1 id ended in .0; read without it." in run("plan", "--config", job.name).out
     done = run("plan", "--config", job.name, "--json")
     assert done.code == 1
-    told = json.loads(done.out.splitlines()[-1])
+    told = done.events[-1]
     assert list(told["inputs"]) == ["people.csv", "deals.csv", "more/late.csv"]
     assert told["pairs"] == 4
     assert sandbox.count("PUT") == 0

@@ -42,7 +42,7 @@ def test_every_command_finds_a_local_journal(share: Path, run: Run, sandbox: San
     assert "--journal a.journal" in json.loads((share / "a.summary.json").read_text())["next_command"]
     assert run(*LOAD, *LOCAL).code == 1
     assert [line["status"] for line in lines("share/a.results.csv")] == ["created", "created", "rejected"]
-    (status,) = [json.loads(line) for line in run("status", "share/a.results.csv", *LOCAL, "--json").out.splitlines()]
+    (status,) = run("status", "share/a.results.csv", *LOCAL, "--json").events
     assert (status["state"], status["results"]) == ("finished", str(share / "a.results.csv"))
     assert run("report", "share/a.results.csv", *LOCAL).code == 0
     verified = run("verify", *LOAD[1:], *LOCAL, "--wait", "0s")
@@ -67,7 +67,7 @@ def test_a_new_run_renames_earlier_files_in_both_folders(share: Path, run: Run, 
     (share / "a.csv").write_text("Record ID,to_object_id\n104,204\n")
     assert run(*LOAD, "--journal", "night.journal").code == 0
     (earlier,) = Path().glob("a.2*.journal")
-    (status,) = [json.loads(line) for line in run("status", str(earlier), "--json").out.splitlines()]
+    (status,) = run("status", str(earlier), "--json").events
     assert Path(status["results"]).parent == share
     assert Path(status["results"]).is_file()
     assert status["set_aside"]

@@ -56,7 +56,7 @@ def test_the_program_gets_the_summary_and_no_secret(
     assert environment["ASSOCIATION_LOADER_EXIT_CODE"] == str(done.code) == "1"
     assert environment["HUBSPOT_BASE_URL"] == sandbox.url
     assert not {"HUBSPOT_ACCESS_TOKEN", "ASSOCIATION_LOADER_ON_END", *SECRETS} & set(environment)
-    assert json.loads(done.out.splitlines()[-1])["event"] == "summary"
+    assert done.events[-1]["event"] == "summary"
     assert done.err.count("printed by the program") == 1
     for words, key in (
         (("verify", "a.csv", *CONTACTS, "--wait", "0"), "rows"),
@@ -103,7 +103,7 @@ def test_a_program_that_fails_is_a_warning(
     arguments = ("--quiet", "--json", "--log-file", "log", "--on-end", program)
     done = run("load", "a.csv", *CONTACTS, *arguments)
     assert done.code == json.loads(Path("a.summary.json").read_text())["exit_code"] == 1
-    assert json.loads(done.out.splitlines()[-1])["event"] == "summary"
+    assert done.events[-1]["event"] == "summary"
     first = program.partition(" ")[0]
     message = f"--on-end: {first} {said}; that changes nothing of the run"
     assert (message in done.err) == (message in Path("log").read_text()) == (said is not None)

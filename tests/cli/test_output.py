@@ -35,7 +35,7 @@ def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox,
     """And the words for people stay where they were."""
     Path("a.csv").write_text(ROWS)
     done = load("a.csv", "--json")
-    events = [json.loads(line) for line in done.out.splitlines()]
+    events = done.events
     assert all(isinstance(event, dict) for event in events)
     told, written = events[-1], json.loads(Path("a.summary.json").read_text())
     assert {key: told[key] for key in written} == written
@@ -52,7 +52,7 @@ def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox,
     assert load("a.csv", "--quiet")[1:] == ("", "")
     done = load("a.csv", "--quiet", "--json")
     assert done.err == ""
-    assert json.loads(done.out.splitlines()[-1])["exit_code"] == 1
+    assert done.events[-1]["exit_code"] == 1
 
 
 def test_the_log_file_has_what_happened_and_how_it_ended(sandbox: Sandbox, load: Run) -> None:

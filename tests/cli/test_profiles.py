@@ -167,7 +167,7 @@ def test_profiles_are_listed_without_secrets(portals: Portals, run: Run) -> None
     assert [line.split()[:3] for line in done.out.splitlines() if line.split()[:1] == ["beta"]] == [
         ["beta", "1001", "token-file"]
     ]
-    found = [json.loads(line) for line in run("profiles", "--json").out.splitlines()]
+    found = run("profiles", "--json").events
     assert [(each["event"], each["name"], each["portal_id"]) for each in found][-1] == ("profile", "wrong", "6004")
     assert found[0] == {
         "event": "profile",
@@ -243,7 +243,7 @@ def test_a_run_is_resumed_under_its_own_profile(portals: Portals, run: Run) -> N
         journal.remember(undo=Undo(started_at="2026-11-29T03:00:00+00:00"))
     finish = "association-loader undo a.results.csv --profile coral"
     assert finish in run(*words, "--profile", "coral").err
-    assert json.loads(run("status", "a.results.csv", "--json").out)["next_command"] == finish
+    assert run("status", "a.results.csv", "--json").event["next_command"] == finish
 
 
 GOOD = "portal-id = 1\n"

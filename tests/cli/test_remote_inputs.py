@@ -318,7 +318,7 @@ def test_the_files_of_a_run_are_copied(
     assert run("report", "a.results.csv").code == 0
     done = load("a.csv", "--copy-to", place, "--json")
     assert done.code == 1
-    assert json.loads(done.out.splitlines()[-1])["exit_code"] == 1
+    assert done.events[-1]["exit_code"] == 1
     names = ["a.failures.csv", "a.report.html", "a.results.csv", "a.summary.json"]
     if place.startswith("memory"):
         copies = {Path(name).name: memory.cat(name) for name in memory.ls("/runs/tonight", detail=False)}
@@ -345,7 +345,7 @@ def test_a_failed_copy_is_exit_6(
             done = load("a.csv", "--copy-to", place, "--json", "--quiet")
         summary = json.loads(Path("a.summary.json").read_text())
         assert (done.code, summary["exit_code"]) == (6, 6)
-        assert json.loads(done.out.splitlines()[-1]).items() >= summary.items()
+        assert done.events[-1].items() >= summary.items()
         assert "--copy-to failed, and the files are here" in done.err
         assert place.partition("?")[0] in summary["next_command"]
         assert len(lines_of(Path("a.results.csv"))) == 2

@@ -1,8 +1,5 @@
 """`remove` on the command line: exactly what a file names is taken off, and nothing beside it."""
 
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -213,24 +210,20 @@ def test_without_a_terminal_nothing_is_read_nor_changed(run: Run, world: World) 
     assert (world(), contents()) == (before, files)
 
 
-def test_the_number_of_associations_has_to_be_typed(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_associations_has_to_be_typed(run: Run, world: World, keyboard: Run) -> None:
     """Anything else takes nothing off, and no file is changed: an earlier run's are where they were."""
     Path("gone.csv").write_text("from_id,to_id\n4,14\n")
     assert run("remove", "gone.csv", *CONTACTS, "--yes").code == 0
     Path("gone.csv").write_text("from_id,to_id\n1,11\n2,12\n9,99\n")
     before, files = world(), contents()
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs) as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        for wrong in ("3\n", "yes\n", "\n"):
-            os.write(ours, wrong.encode())
-            done = run("remove", "gone.csv", *CONTACTS)
-            assert done.code == 2
-            assert "2 associations of HubSpot account 62515 will change" in done.err
-            assert (world(), contents()) == (before, files)
-        os.write(ours, b"2\n")
-        assert run("remove", "gone.csv", *CONTACTS).code == 0
-    os.close(ours)
+    for wrong in ("3\n", "yes\n", "\n"):
+        keyboard(wrong)
+        done = run("remove", "gone.csv", *CONTACTS)
+        assert done.code == 2
+        assert "2 associations of HubSpot account 62515 will change" in done.err
+        assert (world(), contents()) == (before, files)
+    keyboard("2\n")
+    assert run("remove", "gone.csv", *CONTACTS).code == 0
     assert world().keys() == before.keys() - {(1, 11), (2, 12)}
 
 
@@ -238,7 +231,7 @@ def test_a_dry_run_says_what_would_go_and_what_that_costs(remove: Run, world: Wo
     """It writes no file and sends no write."""
     before = world()
     done = remove("1,11,Boss\n3,13,279\n4,14,Boss\n5,15,Bos", "--dry-run", "--json", header="from_id,to_id,label")
-    planned = json.loads(done.out.splitlines()[-1])
+    planned = done.events[-1]
     assert (done.code, planned["rejected"]) == (1, 2)
     removal = planned["removal"]
     assert (removal["pairs"], removal["whole"], removal["labelled"], removal["unchanged"]) == (1, 0, 1, 1)
@@ -275,23 +268,18 @@ def test_more_than_may_go_is_not_begun(most: str, hubspot: Run, run: Run) -> Non
 
 
 @pytest.mark.slow_after(1)
-@pytest.mark.parametrize("asked", [False, True])
-def test_pairs_that_could_not_be_read_count_as_removals(
-    asked: bool, hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("asks", [False, True])
+def test_pairs_that_could_not_be_read_count_as_removals(asks: bool, hubspot: Run, run: Run, keyboard: Run) -> None:
     """The second page of a record is refused: its pairs count for --max-removals, and are asked about."""
     there = [association(1, company) for company in range(1000, 1600)]
     Path("a.csv").write_text("from_id,to_id\n1,1001\n1,1002\n1,1003\n")
     fault = {"fault": "400", "route": "batch/read", "nth": 2}
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs) as terminal, hubspot(portal={"associations": there}, faults=[fault]) as portal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        os.write(ours, b"0\n")
-        done = run("remove", "a.csv", *CONTACTS, *(() if asked else ("--yes", "--max-removals", "2")))
-        assert (done.code, writes(portal), len(portal.portal.pairs())) == (2 if asked else 4, 0, 600)
+    keyboard("0\n")
+    with hubspot(portal={"associations": there}, faults=[fault]) as portal:
+        done = run("remove", "a.csv", *CONTACTS, *(() if asks else ("--yes", "--max-removals", "2")))
+        assert (done.code, writes(portal), len(portal.portal.pairs())) == (2 if asks else 4, 0, 600)
         assert "3 pairs could not be read in HubSpot" in done.err
-        assert ("type the number of associations, 3 " if asked else "3 associations would be removed") in done.err
-    os.close(ours)
+        assert ("type the number of associations, 3 " if asks else "3 associations would be removed") in done.err
 
 
 @pytest.mark.slow
@@ -356,7 +344,7 @@ def test_undo_puts_back_what_was_removed(remove: Run, run: Run, world: World, po
     assert world() == before | {(1, 11): {"plain", "Boss", "Champion"}}
     assert statuses("gone.removed.undo.csv") == ["restored", "restored", "restored"]
     assert "took off" in done.err
-    stands = json.loads(run("status", "gone.removed.results.csv", "--json").out)
+    stands = run("status", "gone.removed.results.csv", "--json").event
     assert (stands["state"], stands["undone"]["restored"]) == ("undone", 3)
 
 

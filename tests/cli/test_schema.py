@@ -91,7 +91,7 @@ def written(run: Run, hubspot: Run, monkeypatch: pytest.MonkeyPatch, in_threads:
         for words in COMMANDS:
             done = run(*words, "--json")
             assert done.code in (0, 1), done.err
-            for line in map(json.loads, done.out.splitlines()):
+            for line in done.events:
                 found[line["event"], words[0] if line["event"] == "summary" else ""] = line
     return [*found.values(), json.loads(Path("people.summary.json").read_text("utf-8"))]
 

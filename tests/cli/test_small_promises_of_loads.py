@@ -10,7 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from loader.sandbox import Sandbox
-from tests.cli.conftest import CONTACTS, Run, contents, lines, names, refused, summary
+from tests.cli.conftest import CONTACTS, Run, contents, lines, refused, summary
 from tests.cli.portals import association
 
 BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
@@ -222,26 +222,7 @@ def test_the_next_undo_gives_the_primary_label_back(
         before = dict(sandbox.portal.pairs())
         assert load("a.csv").code == 0
         assert run("undo", "a.results.csv", "--yes").code == code
-        assert json.loads(run("status", "a.results.csv", "--json").out)["state"] == state
+        assert run("status", "a.results.csv", "--json").event["state"] == state
         assert ("HUBSPOT_DEFINED", 1) not in sandbox.portal.types_of("contacts", 1, "companies", 11)
         assert run("undo", "a.results.csv", "--yes").code == 0
         assert dict(sandbox.portal.pairs()) == before
-
-
-@pytest.mark.parametrize("name", ["a.journal", "a.results.csv", "a.summary.json", "a.verify.csv", "./a.undo.csv"])
-def test_the_failures_file_needs_a_name_of_its_own(name: str, sandbox: Sandbox, load: Run) -> None:
-    """One would be written over the other."""
-    Path("a.csv").write_text("from_id,to_id\nx,201\n")
-    refused(load("a.csv", "--failures", name), "is needed for another file of this run")
-    assert names() == ["a.csv"]
-    assert not sandbox.requests
-
-
-def test_the_next_command_of_a_fresh_run_goes_on_with_it(sandbox: Sandbox, load: Run) -> None:
-    """Pasted with --fresh it would begin anew, and never come to an end."""
-    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
-    assert load("a.csv", "--fresh", "--limit", "1").code == 0
-    following = summary("a.summary.json")["next_command"]
-    assert following.startswith("association-loader load a.csv")
-    assert "--fresh" not in following
-    assert "--limit" not in following

@@ -1,6 +1,5 @@
 """`status`: where a run stands, from its journal alone, at any moment and without changing a byte."""
 
-import json
 import os
 import shutil
 import signal
@@ -41,7 +40,7 @@ def stands(status: Run) -> Run:
     def asked(*arguments: str) -> dict[str, Any]:
         done = status(*arguments, "--json")
         assert (done.code, done.err) == (0, "")
-        found: dict[str, Any] = json.loads(done.out)
+        found: dict[str, Any] = done.event
         assert found["event"] == "status"
         assert found["state"] in STATES
         return found
@@ -164,7 +163,7 @@ def test_all_runs_of_a_folder_are_listed_the_latest_first(sandbox: Sandbox, load
     Path("other.journal").write_text("a diary")
     shutil.copytree(Path("below"), Path(".hidden"))
     done = status("--json")
-    found = [json.loads(line) for line in done.out.splitlines()]
+    found = done.events
     assert [(each["results"], each["set_aside"]) for each in found][:2] == [
         ("b.results.csv", False),
         ("below/c.csv", False),

@@ -49,17 +49,6 @@ def test_an_outage_fails_no_row_of_a_small_load(hubspot: Run, load: Run, fault: 
         assert len(sandbox.portal.pairs()) == count
 
 
-def test_the_wrong_portal_stops_and_the_right_one_resumes(hubspot: Run, load: Run) -> None:
-    """--portal-id names another portal than the token's: exit 3, nothing is sent."""
-    Path("a.csv").write_text(rows(5))
-    with hubspot(portal={"portal_id": 111}) as sandbox:
-        refused(load("a.csv", "--portal-id", "222", "--quiet"), "111", "222", code=3)
-        assert summary("a.summary.json")["rows"]["pending"] == 5
-        assert sandbox.count("PUT") == 0
-        assert load("a.csv", "--portal-id", "111").code == 0
-    assert summary("a.summary.json")["portal_id"] == "111"
-
-
 @pytest.mark.slow
 def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(hubspot: Run, load: Run) -> None:
     """They are wrong rows then, not a wrong command."""

@@ -1,11 +1,10 @@
 """`undo` on the command line: it shows what it will remove, asks for the number, and says what became of the run."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +36,6 @@ def loaded(load: Run, sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-@pytest.fixture
-def keyboard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], object]]:
-    """A terminal to be typed at."""
-    ours, theirs = os.openpty()
-    with os.fdopen(theirs) as terminal:
-        monkeypatch.setattr(sys, "stdin", terminal)
-        yield lambda text: os.write(ours, text.encode())
-    os.close(ours)
-
-
 def test_without_a_terminal_it_shows_what_it_would_remove_and_does_nothing(undo: Run, loaded: Sandbox) -> None:
     """Exit 2; a scheduler that means it says --yes."""
     before = contents()
@@ -68,7 +57,7 @@ def test_yes_removes_what_the_run_added_and_nothing_else(undo: Run, loaded: Sand
     assert sorted((line["row"], line["status"]) for line in lines("a.undo.csv")) == [("2", "removed"), ("3", "removed")]
 
 
-def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Callable[[str], object]) -> None:
+def test_the_number_has_to_be_typed(undo: Run, loaded: Sandbox, keyboard: Run) -> None:
     for wrong in ("yes\n", "\n", "3\n", "12\n", "22\n", "2 or 3\n"):
         keyboard(wrong)
         done = undo("a.results.csv")
@@ -96,7 +85,7 @@ def test_ctrl_c_at_the_question_removes_nothing(loaded: Sandbox, start: Run) -> 
 
 
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(undo: Run, loaded: Sandbox) -> None:
-    events = [json.loads(line) for line in undo("a.results.csv", "--yes", "--json").out.splitlines()]
+    events = undo("a.results.csv", "--yes", "--json").events
     assert events[0]["event"] == "undoplanned"
     assert (events[0]["pairs"], events[0]["groups"][0]["whole"]) == (2, True)
     assert events[-1]["event"] == "summary"
@@ -106,7 +95,7 @@ def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(undo: Run
 def test_after_an_undo_the_same_load_is_refused(undo: Run, load: Run, run: Run, loaded: Sandbox) -> None:
     """It says so, and --fresh loads everything again; status proposes nothing that would undo the undo."""
     undo("a.results.csv", "--yes")
-    stands = json.loads(run("status", "a.results.csv", "--json").out)
+    stands = run("status", "a.results.csv", "--json").event
     assert (stands["state"], stands["undone"]["removed"]) == ("undone", 2)
     assert stands["next_command"] is None
     assert "2 removed" in run("status", "a.results.csv").out

@@ -1,6 +1,5 @@
 """`verify` on the command line: counts on the screen, an exit code for schedulers, and the command that comes next."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -67,7 +66,7 @@ def test_quiet_says_why_a_verification_stopped(quiet: list[str], verify: Run, hu
 
 
 def test_json_is_one_object_for_each_event_and_the_last_is_the_summary(verify: Run, sandbox: Sandbox) -> None:
-    events = [json.loads(line) for line in verify("a.csv", "--json").out.splitlines()]
+    events = verify("a.csv", "--json").events
     assert {event["event"] for event in events[:-1]} <= {"reading", "note", "verifying"}
     assert events[-1]["event"] == "summary"
     assert events[-1]["rows"]["missing"] == 2

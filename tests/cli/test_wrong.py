@@ -121,8 +121,8 @@ def test_results_that_cannot_be_written(results: str, refused: Run) -> None:
 def test_failures_that_would_overwrite_something(refused: Run) -> None:
     """An input, or another file of the same run."""
     Path("a.csv").write_text(GOOD)
-    for name in ("a.csv", "r.csv", "r.journal", "r.summary.json"):
-        assert name in refused("a.csv", *CONTACTS, "--results", "r.csv", "--failures", name)
+    for name in ("a.csv", "r.csv", "r.journal", "r.summary.json", "r.verify.csv", "./r.undo.csv"):
+        assert name.removeprefix("./") in refused("a.csv", *CONTACTS, "--results", "r.csv", "--failures", name)
 
 
 def test_a_log_file_that_is_an_input(refused: Run) -> None:

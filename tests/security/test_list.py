@@ -99,7 +99,6 @@ LIST = """
 21. the wrong portal
     test_before_sending::test_another_portals_token_sends_nothing_and_changes_nothing
     test_before_sending::test_a_run_goes_on_in_its_own_portal_only
-    test_stops::test_the_wrong_portal_stops_and_the_right_one_resumes
 22. a dry run
     test_before_sending::test_without_a_token_a_dry_run_opens_no_socket
     test_before_sending::test_with_a_token_a_dry_run_only_asks
