@@ -47,10 +47,10 @@ def test_a_finished_run_repeats_its_summary_and_sends_nothing(content: str, sand
     """The same exit code, the same summary, the same results; not one request, and no token is needed."""
     Path("a.csv").write_text(content)
     first = load("a.csv")
-    before, told, requests = contents(), summary("a.summary.json"), sandbox.count()
+    before, before_summary, requests = contents(), summary("a.summary.json"), sandbox.count()
     second = load("a.csv")
     assert first.code == second.code == int("x" in content)
-    assert summary("a.summary.json") == told
+    assert summary("a.summary.json") == before_summary
     assert sandbox.count() == requests
     after = contents()
     assert {name: after[name] for name in after if "journal" not in name} == {

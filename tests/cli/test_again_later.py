@@ -16,7 +16,7 @@ FIVE = "from_id,to_id\n101,201\n102,202\n103,203\n104,204\n105,205\n"
 
 
 def make_older(journal: Path, hours: float) -> None:
-    """Let a run have been at work so many hours earlier than it was."""
+    """Let a run have been at work `hours` hours earlier than it was."""
     earlier = timedelta(hours=hours)
 
     def moved(found: Any) -> Any:
@@ -146,7 +146,7 @@ def test_again_from_python(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) 
     given: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
     loader.load_sync("a.csv", **given, limit=2)
     Path("a.csv").write_text(FIVE.replace("205", "206"))
-    told: list[Any] = []
-    assert loader.load_sync("a.csv", **given, again=3600, on_event=told.append).exit_code == 0
-    assert any("never sent" in getattr(event, "message", "") for event in told)
+    events: list[Any] = []
+    assert loader.load_sync("a.csv", **given, again=3600, on_event=events.append).exit_code == 0
+    assert any("never sent" in getattr(event, "message", "") for event in events)
     assert capfd.readouterr() == ("", "")

@@ -172,8 +172,8 @@ def test_a_load_stopped_at_limits_counts_each_row_once(
     rows = 3 + bool(rejected)
     with hubspot(portal=portal(*limits), faults=[{**fault, "times": 1}]):
         assert run("load", "a.csv", "--rate", "9999/1").code == 3
-        told = summary("a.summary.json")["rows"]
-        assert (told["total"], told["created"], told["pending"] > 0) == (rows, 0, True)
+        counts = summary("a.summary.json")["rows"]
+        assert (counts["total"], counts["created"], counts["pending"] > 0) == (rows, 0, True)
         run("load", "a.csv", "--rate", "9999/1")
-        told = summary("a.summary.json")["rows"]
-        assert (told["total"], told["created"], told["pending"]) == (rows, 1, 0)
+        counts = summary("a.summary.json")["rows"]
+        assert (counts["total"], counts["created"], counts["pending"]) == (rows, 1, 0)

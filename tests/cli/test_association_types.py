@@ -24,7 +24,7 @@ CALLED = pytest.mark.parametrize(
         ("Hauptfirma", "Kontakt mit Hauptfirma"),
         ("Primary", "Primary"),
     ],
-    ids=["as HubSpot says", "renamed", "alike"],
+    ids=["as HubSpot says", "renamed", "the same"],
 )
 """What a portal may call a contact's primary company, from either end."""
 

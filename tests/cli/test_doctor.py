@@ -154,13 +154,8 @@ def test_each_state_has_its_line_and_exit_code(
         worst = {0: {"ok"}, 1: {"ok", "warning"}, 2: {"ok", "warning", "bad"}}
         assert {line.split()[0] for line in lines} <= worst[done.code]
         assert any(line.startswith("ok       input: a.csv (csv): object_id from Record ID") for line in lines)
-        assert {line.split(":")[0][9:] for line in lines} >= {
-            "software",
-            "token",
-            "API version",
-            "cache folder",
-            "input",
-        }
+        shown = {line.split(":")[0][9:] for line in lines}
+        assert shown >= {"software", "token", "API version", "cache folder", "input"}
         assert "API version: auto" not in done.out
         reads = {("GET", "details"), ("GET", "daily-usage"), ("POST", "token-info")}
         assert {(each.method, each.route) for each in sandbox.requests} <= reads

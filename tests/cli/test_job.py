@@ -51,13 +51,13 @@ def test_several_inputs_are_one_run_with_one_summary(job: Path, run: Run, sandbo
         (("0-1", "11"), ("0-3", "31")),
         (("0-1", "12"), ("0-3", "32")),
     }
-    told = summary("night.summary.json")
-    assert [(each["path"], each["rows"]) for each in told["inputs"]] == [
+    found = summary("night.summary.json")
+    assert [(each["path"], each["rows"]) for each in found["inputs"]] == [
         ("people.csv", 3),
         ("deals.csv", 1),
         ("more/late.csv", 1),
     ]
-    assert told["rows"]["created"] == 4
+    assert found["rows"]["created"] == 4
     assert {(each["input"], each["row"], each["status"]) for each in lines("night.results.csv")} == {
         ("people.csv", "2", "created"),
         ("people.csv", "3", "created"),
@@ -66,7 +66,7 @@ def test_several_inputs_are_one_run_with_one_summary(job: Path, run: Run, sandbo
         ("more/late.csv", "2", "created"),
     }
     # Rows that are read in different ways cannot be loaded again from one failures file.
-    assert told["next_command"] == "association-loader load --config job.toml"
+    assert found["next_command"] == "association-loader load --config job.toml"
     assert "in the file that you loaded" in done.err
 
 
@@ -101,9 +101,9 @@ def test_a_plan_of_a_job_shows_every_input(job: Path, run: Run, sandbox: Sandbox
     assert "Note: deals.csv: 1 id ended in .0; read without it." in run("plan", "--config", job.name).out
     done = run("plan", "--config", job.name, "--json")
     assert done.code == 1
-    told = done.events[-1]
-    assert list(told["inputs"]) == ["people.csv", "deals.csv", "more/late.csv"]
-    assert told["pairs"] == 4
+    found = done.events[-1]
+    assert list(found["inputs"]) == ["people.csv", "deals.csv", "more/late.csv"]
+    assert found["pairs"] == 4
     assert sandbox.count("PUT") == 0
 
 

@@ -1,6 +1,5 @@
 """Records that were merged into others in HubSpot: an answer about the survivor harms no other row, and is said."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +74,9 @@ def test_the_plan_says_which_records_are_merged(hubspot: Run, run: Run) -> None:
     write()
     with hubspot(portal=portal("contacts", 1007, 77)):
         done = run("plan", "in.csv", *CONTACTS)
-        told = run("plan", "in.csv", *CONTACTS, "--json").out
+        planned = run("plan", "in.csv", *CONTACTS, "--json").events
     assert "Merged in HubSpot: contact 1007 into 77." in " ".join(done.out.split())
-    planned = next(event for line in told.splitlines() if (event := json.loads(line))["event"] == "planned")
-    assert planned["merged"] == [{"object_type": "0-1", "record_id": "1007", "survivor": "77"}]
+    assert planned[-1]["merged"] == [{"object_type": "0-1", "record_id": "1007", "survivor": "77"}]
 
 
 def test_verify_and_undo_say_that_a_record_was_merged_since(hubspot: Run, load: Run, run: Run) -> None:

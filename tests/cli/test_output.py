@@ -37,8 +37,8 @@ def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox,
     done = load("a.csv", "--json")
     events = done.events
     assert all(isinstance(event, dict) for event in events)
-    told, written = events[-1], json.loads(Path("a.summary.json").read_text())
-    assert {key: told[key] for key in written} == written
+    last, written = events[-1], json.loads(Path("a.summary.json").read_text())
+    assert {key: last[key] for key in written} == written
     assert "Results: a.results.csv" in done.err
 
 

@@ -55,9 +55,9 @@ def test_without_a_token_no_socket_is_opened(plan: Run, sandbox: Sandbox, monkey
 def test_a_plan_as_json_is_one_object_a_line(plan: Run, sandbox: Sandbox) -> None:
     Path("a.csv").write_text(MIXED)
     done = plan("a.csv", *CONTACTS, "--json", "--quiet")
-    told = done.events[-1]
-    assert (told["event"], told["rows"], told["pairs"], told["rejected"]) == ("planned", 5, 3, 1)
-    assert told["reasons"] == {"INVALID_RECORD_ID": 1}
+    planned = done.events[-1]
+    assert (planned["event"], planned["rows"], planned["pairs"], planned["rejected"]) == ("planned", 5, 3, 1)
+    assert planned["reasons"] == {"INVALID_RECORD_ID": 1}
     assert done.err == ""
 
 
@@ -90,11 +90,11 @@ def test_the_plan_says_requests_time_and_share_of_the_daily_quota(plan: Run, hub
         assert "One by one (default): 61 s. In batches: under 1 s" in said
         limits = "Requests (at most 190 in 10 s, 2,280 a day)"
         assert f"{limits}: 1,141 one by one (50.0% of the day), 2 in batches (0.1%)." in said
-        told = plan("a.csv", *CONTACTS, "--rate", "10/1", "--json").events[-1]
-    assert (told["requests"], told["seconds"], told["daily_quota"]) == (1141, 114.1, 2280)
-    batch = told["costs"]["batch"]
+        planned = plan("a.csv", *CONTACTS, "--rate", "10/1", "--json").events[-1]
+    assert (planned["requests"], planned["seconds"], planned["daily_quota"]) == (1141, 114.1, 2280)
+    batch = planned["costs"]["batch"]
     assert (batch["reads"], batch["writes"], batch["requests"], batch["seconds"]) == (1, 1, 2, 0.2)
-    assert told["so_far"] == {"pairs": 1140, "unchanged": 0, "whole": True}
+    assert planned["so_far"] == {"pairs": 1140, "unchanged": 0, "whole": True}
 
 
 def test_the_plan_says_what_is_there_already(plan: Run, hubspot: Run) -> None:
@@ -144,8 +144,9 @@ def test_the_plan_says_what_was_understood_with_every_name_and_id(run: Run, hubs
     }
     with hubspot(portal=portal):
         done = run("plan", "a.csv", "--from", "car", "--to", "contact", "--column", "object_id=Wagen")
-        events = run("plan", "a.csv", "--from", "car", "--to", "contact", "--column", "object_id=Wagen", "--json").out
-    told = json.loads(events.splitlines()[-1])  # A slow machine says before what it waits for.
+        planned = run(
+            "plan", "a.csv", "--from", "car", "--to", "contact", "--column", "object_id=Wagen", "--json"
+        ).events[-1]  # A slow machine says before what it waits for.
     said = [" ".join(line.split()) for line in done.out.splitlines()]
     words = " ".join(said)
     assert "a.csv: 3 records, csv, cp1252, delimiter ;," in words
@@ -154,11 +155,11 @@ def test_the_plan_says_what_was_understood_with_every_name_and_id(run: Run, hubs
     assert "1 Cars (2-7) contacts (0-1) USER_DEFINED 70 Driver" in said
     assert "1 car contact none: see below Fahrer" in said
     assert "1 row: Cars to contacts have no label 'Fahrer': did you mean 'Driver'?" in words
-    (understood,) = told["inputs"].values()
+    (understood,) = planned["inputs"].values()
     assert (understood["records"], understood["header_row"], understood["delimiter"]) == (3, 3, ";")
-    assert {(kind["object_type_id"], kind["to_object_type_id"]) for kind in told["kinds"] if not kind["problem"]} == {
-        ("2-7", "0-1")
-    }
+    assert {
+        (kind["object_type_id"], kind["to_object_type_id"]) for kind in planned["kinds"] if not kind["problem"]
+    } == {("2-7", "0-1")}
     assert done.code == 1
 
 
@@ -171,7 +172,7 @@ def test_a_load_says_the_same_before_it_sends_anything(run: Run, sandbox: Sandbo
 
 
 def test_rejected_rows_of_custom_objects_show_their_ids(run: Run, hubspot: Run) -> None:
-    """Once the portal has told what the names stand for, in rows that are never sent, too."""
+    """The portal knows what the names mean, for rows that are never sent, too."""
     Path("a.csv").write_text("from_id,to_id\n11,101\nx,102\n")
     with hubspot(
         portal={"schemas": [{"object_type_id": "2-7", "name": "car", "plural": "Cars", "associates": ["contacts"]}]}
@@ -259,9 +260,9 @@ def test_a_plan_names_its_rejected_rows(run: Run, sandbox: Sandbox) -> None:
     assert 'row 6 "to_id"' in said
     assert "Row 7 has 4 fields" in said
     assert 'b.csv row 3 "to_id": "0012"' in " ".join(run("plan", "a.csv", "b.csv", *CONTACTS).out.split())
-    told = run("plan", "a.csv", *CONTACTS, "--json", "--quiet").events[-1]
-    rejects = {each["reason"]: each for each in told["rejects"]}
-    assert {reason: each["rows"] for reason, each in rejects.items()} == told["reasons"]
+    planned = run("plan", "a.csv", *CONTACTS, "--json", "--quiet").events[-1]
+    rejects = {each["reason"]: each for each in planned["rejects"]}
+    assert {reason: each["rows"] for reason, each in rejects.items()} == planned["reasons"]
     first = rejects["INVALID_RECORD_ID"]["first"]
     assert [(each["input"], each["row"], each["column"], each["value"]) for each in first] == [
         ("a.csv", 3, "from_id", " x1"),
@@ -270,8 +271,8 @@ def test_a_plan_names_its_rejected_rows(run: Run, sandbox: Sandbox) -> None:
     ]
     assert rejects["FIELD_COUNT"]["first"][0]["column"] == ""
     assert rejects["ASSOCIATION_LABEL_NOT_FOUND"]["first"][0]["value"] == "Boss"
-    told = run("plan", "a.csv", *CONTACTS, "--json", "--quiet", "--column", "label=").events[-1]
-    assert "ASSOCIATION_LABEL_NOT_FOUND" not in {each["reason"] for each in told["rejects"]}
+    planned = run("plan", "a.csv", *CONTACTS, "--json", "--quiet", "--column", "label=").events[-1]
+    assert "ASSOCIATION_LABEL_NOT_FOUND" not in {each["reason"] for each in planned["rejects"]}
 
 
 def test_a_plan_names_few_of_many_rejected_rows(run: Run, sandbox: Sandbox) -> None:

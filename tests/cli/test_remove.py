@@ -71,20 +71,11 @@ def test_a_label_is_taken_off_and_all_else_stays(remove: Run, world: World) -> N
     assert remove("1,11,Boss\n3,13,boss\n4,14,Boss\n9,99,Boss").code == 0
     assert world() == before | {(1, 11): {"plain"}, (3, 13): {"plain", "Champion"}}
     assert statuses("gone.removed.results.csv") == ["removed", "removed", "unchanged", "unchanged"]
-    assert summary("gone.removed.summary.json")["rows"] == {
-        "total": 4,
-        "removed": 2,
-        "unchanged": 2,
-        "failed": 0,
-        "rejected": 0,
-        "pending": 0,
-    }
+    counts = {"total": 4, "removed": 2, "unchanged": 2, "failed": 0, "rejected": 0, "pending": 0}
+    assert summary("gone.removed.summary.json")["rows"] == counts
     (first,) = [line for line in lines("gone.removed.results.csv") if line["row"] == "2"]
-    assert (first["association_category"], first["association_type_id"], first["label"]) == (
-        "USER_DEFINED",
-        "11",
-        "Boss",
-    )
+    association_type = (first["association_category"], first["association_type_id"], first["label"])
+    assert association_type == ("USER_DEFINED", "11", "Boss")
     assert (first["attempts"], first["http_status"]) == ("1", "204")
 
 

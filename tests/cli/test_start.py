@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from loader.cli import cli
+from tests.slow.command import run
 
 PROGRAM = """
 import sys
@@ -38,14 +38,7 @@ ANSWERS = {
 def test_an_answer_that_needs_little_imports_little(tmp_path: Path) -> None:
     """The slow libraries are imported by the command that uses them, when it does."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUBSPOT_")}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *ANSWERS],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run(sys.executable, "-c", PROGRAM, *ANSWERS, cwd=tmp_path, env=environment)
     found = [line.split() for line in done.stderr.splitlines() if re.match(r"\d sys ", line)]
     assert len(found) == len(ANSWERS)
     for (command, (code, unneeded)), (answered, *modules) in zip(ANSWERS.items(), found, strict=True):
@@ -81,14 +74,7 @@ def test_bash_completes(tmp_path: Path) -> None:
         _association_loader_completion association-loader
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", script],
-        env={**os.environ, "PATH": path},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run("bash", "-c", script, cwd=tmp_path, env={**os.environ, "PATH": path})
     assert (done.stdout.splitlines(), done.stderr) == (["mirror", "names of files"], "")
 
 
@@ -108,14 +94,7 @@ def test_on_windows_one_sentence_says_what_it_needs(arguments: list[str], code: 
     (tmp_path / "sitecustomize.py").write_text(missing)
     root = Path(__file__).parents[2]
     path = os.pathsep.join(map(str, (tmp_path, root, root / "loader")))
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env={"PYTHONPATH": path},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(sys.executable, *arguments, cwd=tmp_path, env={"PYTHONPATH": path})
     sentence = "the association loader needs Linux or macOS; on Windows, install it inside WSL (wsl --install)"
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.splitlines()[-1] == said.format(sentence)
@@ -128,12 +107,6 @@ def test_the_installed_command_finds_its_package(tmp_path: Path) -> None:
     (tmp_path / "loader.py").write_text("raise SystemExit('theirs')\n")
     entry = Path(__file__).parents[2] / "loader" / "association_loader.py"
     (tmp_path / "association_loader.py").write_text(entry.read_text())
-    done = subprocess.run(
-        [sys.executable, "-c", "import association_loader; association_loader.main()", "explain", "CONFLICT"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(entry.parents[1])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("-c", "import association_loader; association_loader.main()", "explain", "CONFLICT")
+    done = run(sys.executable, *words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(entry.parents[1])})
     assert (done.returncode, done.stderr) == (0, "")

@@ -66,15 +66,8 @@ def test_every_way_to_name_a_run_finds_it(sandbox: Sandbox, load: Run, stands: R
     load("a.csv")
     for name in ("a.results.csv", "a.journal", str(folder), ".", "a.csv", "a"):
         assert Path(stands(name)["results"]).name == "a.results.csv"
-    assert stands()["rows"] == {
-        "total": 3,
-        "created": 2,
-        "replaced": 0,
-        "unchanged": 0,
-        "failed": 0,
-        "rejected": 1,
-        "pending": 0,
-    }
+    counts = {"total": 3, "created": 2, "replaced": 0, "unchanged": 0, "failed": 0, "rejected": 1, "pending": 0}
+    assert stands()["rows"] == counts
 
 
 def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Run) -> None:

@@ -19,9 +19,9 @@ def test_a_bad_token_stops_and_a_good_one_resumes(hubspot: Run, load: Run, monke
     Path("a.csv").write_text(rows(5) + "x,1\n")
     with hubspot(portal={"tokens": ["the-good-one"]}) as sandbox:
         refused(load("a.csv", "--quiet"), code=3)
-        told = summary("a.summary.json")
-        assert (told["exit_code"], told["rows"]["pending"], told["rows"]["failed"]) == (3, 5, 0)
-        assert (told["rows"]["total"], told["rows"]["rejected"]) == (6, 1)
+        found = summary("a.summary.json")
+        assert (found["exit_code"], found["rows"]["pending"], found["rows"]["failed"]) == (3, 5, 0)
+        assert (found["rows"]["total"], found["rows"]["rejected"]) == (6, 1)
         assert sandbox.count("PUT") == 0
         monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "the-good-one")
         assert load("a.csv").code == 1
@@ -42,8 +42,8 @@ def test_an_outage_fails_no_row_of_a_small_load(hubspot: Run, load: Run, fault: 
     route = {"put": "pair", "batch": "batch/create"}[method]
     with hubspot(faults=[{"fault": fault, "route": route, "applied": False}]) as sandbox:
         assert load("a.csv", *options, "--max-duration", "0.6s").code == 5
-        told = summary("a.summary.json")["rows"]
-        assert (told["failed"], told["pending"]) == (0, count)
+        found = summary("a.summary.json")["rows"]
+        assert (found["failed"], found["pending"]) == (0, count)
         sandbox._faults = Faults([], random.Random(0))
         assert load("a.csv", *options).code == 0
         assert len(sandbox.portal.pairs()) == count
@@ -62,7 +62,7 @@ def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(hubspot: R
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("budget", "stops"), [("4", True), ("5", False), ("0", True), ("4%", True), ("6%", False)])
 def test_max_failures_is_a_number_or_a_share(budget: str, stops: bool, hubspot: Run, load: Run) -> None:
-    """More than N failed rows, or more than P % after 100 settled ones; rejected rows do not count."""
+    """More than N failed rows, or more than P % after 100 rows with a result; rejected rows do not count."""
     Path("a.csv").write_text(rows(115).replace("\n105,", "\nx,").replace("\n106,", "\nx,"))
     faults = [{"fault": "404", "pair": [str(100 + n), str(10_000 + n)]} for n in (101, 103, 105, 107, 109)]
     with hubspot(faults=faults):
@@ -78,9 +78,9 @@ def test_max_duration_stops_and_the_same_command_resumes(hubspot: Run, load: Run
         done = load("a.csv", "--max-duration", "2s", "--concurrency", "2", "--quiet")
         assert done.code == 5
         assert "--max-duration" in done.err
-        told = summary("a.summary.json")
-        assert told["rows"]["pending"] == 20
-        assert told["next_command"].startswith("association-loader load a.csv --max-duration 2s --concurrency 2")
+        found = summary("a.summary.json")
+        assert found["rows"]["pending"] == 20
+        assert found["next_command"].startswith("association-loader load a.csv --max-duration 2s --concurrency 2")
         sandbox._faults = Faults([], random.Random(0))
         assert load("a.csv").code == 0
         assert sandbox.count("PUT", status=201) == 30

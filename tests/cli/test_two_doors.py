@@ -162,7 +162,7 @@ def ended(call: Callable[[], Any]) -> int:
 
 
 def content(path: Path) -> Any:
-    """Return what two runs of one kind write alike."""
+    """Return what two runs of one kind write in the same way."""
     if path.suffix == ".csv":
         volatile = {"finished_at", "correlation_id", "_correlation_id", "error_message", "_error_message"}
         with path.open(newline="") as file:

@@ -313,7 +313,7 @@ def test_pieces_of_the_next_lease_stay(order: Order, sandbox: Sandbox, tmp_path:
 
 
 @pytest.mark.slow
-def test_what_a_lost_worker_took_off_is_told(
+def test_what_a_lost_worker_removed_is_reported(
     sandbox: Sandbox, order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mirror's removals that no piece has are counted as not provable; those of a load before do not count."""

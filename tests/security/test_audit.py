@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.security.audit import audit
+from tests.slow.command import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,7 +151,5 @@ sys.addaudithook(watch)
 import loader, loader.cli, loader.api, loader.terminal, loader.run.load, loader.run.plan
 print(allowed, threading.active_count() - before)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    )
+    done = run(sys.executable, "-c", program, cwd=ROOT)
     assert done.stdout.strip() == "[] 0"

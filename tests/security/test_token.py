@@ -5,7 +5,6 @@ import copy
 import logging
 import pickle
 import resource
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -23,6 +22,7 @@ from loader.send.transport import Transport
 from loader.settings import ConnectionSettings, OAuthCredentials, Secret
 from tests.faults.conftest import MakeWorld
 from tests.faults.world import CANARY, SECRETS
+from tests.slow.command import run
 
 OAUTH = ("HUBSPOT_CLIENT_ID", "HUBSPOT_CLIENT_SECRET", "HUBSPOT_REFRESH_TOKEN")
 
@@ -48,10 +48,10 @@ def test_a_token_that_is_typed_all_the_same_is_not_repeated(
     typed: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is no such option, and the message does not show what came with it."""
-    from loader.cli import run  # noqa: PLC0415 - after the fixtures, which hold standard error
+    from loader.cli import run as run_command  # noqa: PLC0415 - after the fixtures, which hold standard error
 
     monkeypatch.chdir(tmp_path)
-    assert run(["load", *typed, "in.csv"]) == 2
+    assert run_command(["load", *typed, "in.csv"]) == 2
     output = "".join(capfd.readouterr())
     assert "--" in output
     assert CANARY not in output
@@ -190,19 +190,9 @@ def test_a_command_that_holds_a_token_shows_it_in_no_core_and_no_command_line(ma
             return await true(self, *given, **more)
         transport.Transport.send = send
         main({world.arguments()!r})"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=world.folder,
-        env={
-            **world.environment(ASSOCIATION_LOADER_TOKEN_FILE=str(token_file)),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = world.environment(ASSOCIATION_LOADER_TOKEN_FILE=str(token_file))
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    done = run(sys.executable, "-c", program, cwd=world.folder, env=environment)
     world.said += [done.stdout, done.stderr]
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.splitlines()) == {"core 0 0 0", "environment True", "command False"}

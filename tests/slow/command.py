@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -26,3 +27,10 @@ def seed() -> int:
     drawn = int(os.environ.get("SEED", random.randrange(10**6)))
     print(f"SEED={drawn}")
     return drawn
+
+
+def run(*words: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a program to its end; what it writes is text."""
+    return subprocess.run(
+        [str(word) for word in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False
+    )

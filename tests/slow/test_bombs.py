@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import loader
 from tests.security.bombs import BOMBS, MEGABYTE
+from tests.slow.command import run
 
 MOST_MEGABYTES = 700
 TYPES = ("--from", "contacts", "--to", "companies", "--quiet")
@@ -26,15 +26,9 @@ def test_no_small_file_fills_the_memory(tmp_path: Path) -> None:
     for name, make in BOMBS.items():
         (tmp_path / name).write_bytes(make())
     assert max(path.stat().st_size for path in tmp_path.iterdir()) < 3 * MEGABYTE
-    done = subprocess.run(
-        [sys.executable, "-c", PLAN, *BOMBS],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(loader.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(loader.__file__).parents[1])}
+    done = run(sys.executable, "-c", PLAN, *BOMBS, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
     codes, megabytes = json.loads(done.stdout.splitlines()[-1])
     print(f"{len(BOMBS)} bombs: {megabytes:.0f} MB at most; {codes}")
     assert megabytes < MOST_MEGABYTES

@@ -2,21 +2,28 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.slow.command import run
+
 ROOT = Path(__file__).parents[2]
+
+
+def built(folder: Path) -> Path:
+    """Build the wheel in a folder."""
+    done = run(*(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder), cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def test_the_wheel_holds_types_tables_and_templates_and_no_test(tmp_path: Path) -> None:
     """Without `py.typed` a type checker believes nothing of what the signatures say."""
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    wheel = built(tmp_path)
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "loader/py.typed" in names
     source = {
@@ -46,24 +53,16 @@ def test_a_module_called_loader_does_not_keep_the_command_from_working(
     site, shadow = tmp_path / "site", tmp_path / "shadow"
     editable = [ROOT] if installed == "editable" else []
     if installed == "as a wheel":
-        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        (wheel,) = tmp_path.glob("*.whl")
-        zipfile.ZipFile(wheel).extractall(site)
+        zipfile.ZipFile(built(tmp_path)).extractall(site)
     else:
         site.mkdir()
         shutil.copy(ROOT / "loader" / "association_loader.py", site)
     theirs = shadow / (called if called.endswith(".py") else "loader/cli.py")
     theirs.parent.mkdir(parents=True)
     theirs.write_text("raise SystemExit('theirs')\n")
-    done = subprocess.run(
-        [sys.executable, "-c", "import association_loader; association_loader.main()", "explain", "CONFLICT"],
-        cwd=shadow,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (shadow, site, *editable)))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    path = os.pathsep.join(map(str, (shadow, site, *editable)))
+    words = ("-c", "import association_loader; association_loader.main()", "explain", "CONFLICT")
+    done = run(sys.executable, *words, cwd=shadow, env={**os.environ, "PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
     assert "CONFLICT" in done.stdout
 
