@@ -4,7 +4,6 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -38,7 +37,7 @@ _DARWIN_NAME = slice(72, 88)
 
 def network_kind(folder: Path) -> str:
     """Return the kind of network file system that a folder is on, such as `nfs4`; blank for a local or unknown one."""
-    kind = _of_darwin(folder) if sys.platform == "darwin" else _of_mounts(os.path.realpath(folder), _mounts())
+    kind = _of_darwin(folder) if sys.platform == "darwin" else _of_mounts(os.path.realpath(folder))
     return kind if kind in _NETWORK else ""
 
 
@@ -51,28 +50,22 @@ def synchronized_by(folder: Path) -> str:
     return ""
 
 
-def _mounts() -> str:
+def _of_mounts(folder: str) -> str:
+    """Return the kind of the mount that a folder is on: the longest path above it, and of equal ones the latest."""
     try:
-        return MOUNTS.read_text("utf-8", "surrogateescape")
+        mounts = MOUNTS.read_text("utf-8", "surrogateescape")
     except OSError:  # Another system than Linux.
         return ""
-
-
-def _of_mounts(folder: str, mounts: str) -> str:
-    """Return the kind of the mount that a folder is on: the longest path above it, and of equal ones the latest."""
     longest, found = "", ""
-    for point, kind in _points(mounts):
-        if len(point) >= len(longest) and f"{folder}/".startswith(f"{point.rstrip('/')}/"):
-            longest, found = point, kind
-    return found
-
-
-def _points(mounts: str) -> Iterator[tuple[str, str]]:
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         fields = before.split(" ")
-        if len(fields) > 4 and after:
-            yield _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[4]), after.split(" ")[0]
+        if len(fields) <= 4 or not after:
+            continue
+        point = _ESCAPED.sub(lambda escape: chr(int(escape[1], 8)), fields[4])
+        if len(point) >= len(longest) and f"{folder}/".startswith(f"{point.rstrip('/')}/"):
+            longest, found = point, after.split(" ")[0]
+    return found
 
 
 def _of_darwin(folder: Path) -> str:

@@ -454,8 +454,7 @@ STATUSES = {
     "load": ("created", "replaced", "unchanged", "failed"),
     "remove": ("removed", "unchanged", "failed"),
 }
-"""The results of rows that are not rejected, by the verb of their run, in the order of the summary.
-"""
+"""The results of rows that are not rejected, by the verb of their run, in the order of the summary."""
 
 TAKEN_BACK = ("removed", "restored", "unchanged", "left", "failed")
 """The results that an undo can have for a pair: what was added is removed; what was taken off is put back; nothing to

@@ -10,7 +10,9 @@ from math import ceil
 
 def visible(text: str) -> str:
     """Return the text with all unprintable characters escaped: ESC, line breaks, right-to-left marks and so on."""
-    return text if text.isprintable() else "".join(map(_shown, text))
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:
@@ -55,7 +57,3 @@ def size_of(number: int) -> str:
 def visible_json(line: str) -> str:
     """Return the same line of JSON with unprintable characters in JSON's own escapes."""
     return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
-
-
-def _shown(character: str) -> str:
-    return character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()

@@ -33,7 +33,7 @@ from loader.fetch import is_address
 from loader.files import locked_folder, remove_locked
 from loader.fleets.description import check_job
 from loader.fleets.job_files import JobFiles
-from loader.fleets.lease import Jobs, JobState, Lease, Timing
+from loader.fleets.lease import JobState, Lease, Timing
 from loader.fleets.shared import SharedFolder
 from loader.garbage import rarely_collecting
 from loader.listeners import agreement
@@ -150,7 +150,7 @@ class _Portal:
         shared = portal_folder(self.order)
         while True:
             try:
-                with Lease(shared, self._state, self._look, timing=self.timing) as lease:
+                with Lease(shared, lambda: {"jobs": tuple(self.states)}, self._look, timing=self.timing) as lease:
                     self._do_jobs(shared, lease)
             except LeaseLost:
                 # Another worker goes on, and then this one looks whether something is left; or there is none, as when
@@ -177,9 +177,6 @@ class _Portal:
             summaries=tuple(self.summaries),
             error=error,
         )
-
-    def _state(self) -> Jobs:
-        return {"jobs": tuple(self.states)}
 
     def _look(self, names: Sequence[str]) -> LoaderError | None:
         reason = self._asked() or (Interrupted(signal.SIGINT) if _stop_file(self.order) in names else None)

@@ -109,10 +109,6 @@ def _budget(text: str) -> Budget:
     return Budget(count=int(match[1])) if match[1] else Budget(share=float(match[2]) / 100)
 
 
-def _budget_or_off(text: str) -> Budget:
-    return Budget() if text == "off" else _budget(text)
-
-
 def _command(text: str) -> tuple[str, ...] | None:
     """Return a program and its arguments, split like a shell does it; no shell runs them."""
     try:
@@ -150,15 +146,11 @@ def _path(text: str) -> str:
     return text
 
 
-def _path_or_stream(text: str) -> str:
-    return text if text == "-" else _path(text)
-
-
 TEXT = ValueKind(read=str)
 NAME = ValueKind(read=lambda text: text or None)
 """A text; a blank one counts as none."""
 PATH = ValueKind(read=_path)
-PATH_OR_STREAM = ValueKind(read=_path_or_stream)
+PATH_OR_STREAM = ValueKind(read=lambda text: text if text == "-" else _path(text))
 PATH_OR_ADDRESS = ValueKind(read=str)
 FLAG = ValueKind(read=_flag)
 COMMAND = ValueKind(read=_command)
@@ -166,5 +158,5 @@ PORTAL_ID = ValueKind(read=_portal_id)
 RATE = ValueKind(read=_rate)
 HOW_MANY = ValueKind(read=_how_many)
 BUDGET = ValueKind(read=_budget)
-BUDGET_OR_OFF = ValueKind(read=_budget_or_off)
+BUDGET_OR_OFF = ValueKind(read=lambda text: Budget() if text == "off" else _budget(text))
 FIELD_AND_HEADER = ValueKind(read=_field_and_header, separator=";")
