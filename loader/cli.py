@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain
 from typing import Any
@@ -139,7 +140,20 @@ def _run_verb(**words: Any) -> int:
     return terminal.run(typed)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name, each made when it is needed: the options of all of them take ten milliseconds."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        return _command(name, VERBS[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
+
+
+@click.group(commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="association-loader", prog_name=PROGRAM)
 def cli() -> None:
     """Load associations from CSV, Excel, Parquet and JSON lines files into HubSpot.
@@ -148,10 +162,6 @@ def cli() -> None:
     Try it without an account:  association-loader sandbox
     Then, in another terminal:  association-loader load FILE --from contacts --to companies
     """
-
-
-for _name, _verb in VERBS.items():
-    cli.add_command(_command(_name, _verb))
 
 
 def main(arguments: list[str] | None = None) -> None:

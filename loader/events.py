@@ -4,16 +4,16 @@ An annotation adds to the JSON Schema of the events what the type alone does not
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Annotated, Any, NamedTuple
+
+from msgspec import Struct, field
 
 from loader.model import STATUSES, TAKEN_BACK, Understood
 from loader.settings import Rate
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Constraint:
+class Constraint(Struct, frozen=True, eq=False):
     """What the JSON Schema requires of a value besides its type."""
 
     keywords: Mapping[str, Any]
@@ -45,16 +45,14 @@ METHODS = [("put", "batch"), ("archive",)]
 """How a load may send its pairs, and how a removal does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """Progress of reading: how many records of an input have been read so far."""
 
     input: str
     records: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """What a command is doing, or waits for, while it has nothing else to report; `trouble`: HubSpot does not answer.
 
     These events come once a second.
@@ -64,8 +62,7 @@ class Waiting:
     trouble: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LookingUp:
+class LookingUp(Struct, frozen=True):
     """Progress of a lookup: how many values of a unique property have been looked up, of how many."""
 
     object_type: str
@@ -83,8 +80,7 @@ class LookedUp(NamedTuple):
     found: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of row, resolved, with the number of its `rows`; `problem` says why it could not be resolved, else blank.
 
     `object_type` and `to_object_type` are names for people (`contacts`); their ids (`0-1`) are blank with a problem.
@@ -101,8 +97,7 @@ class Kind:
     to_object_type_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Struct, frozen=True):
     """The cost of a method: requests that read, requests that write, their sum, and their time at the limit.
 
     `share` is that of the day's quota (1: all of it), None where the portal does not say how much that is. `stale` is
@@ -139,8 +134,7 @@ class MergedRecord(NamedTuple):
     survivor: str
 
 
-@dataclass(frozen=True, slots=True)
-class SoFar:
+class SoFar(Struct, frozen=True):
     """`pairs` were looked up, `unchanged` of them have all that their rows ask for; `whole`: these are all pairs."""
 
     pairs: int
@@ -148,8 +142,7 @@ class SoFar:
     whole: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Losing:
+class Losing(Struct, frozen=True):
     """How many labels a load with `--existing replace` takes off, from how many of the pairs that were looked up."""
 
     labels: int
@@ -179,8 +172,7 @@ class RejectedFor(NamedTuple):
     first: tuple[RejectedRow, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovalPlanned:
+class RemovalPlanned(Struct, frozen=True, kw_only=True):
     """What a removal is about to take off, by what the pairs have now.
 
     `pairs` lose something: `whole` pairs are no longer associated, `labelled` pairs only lose labels. `unchanged` pairs
@@ -218,8 +210,7 @@ class PlannedType(NamedTuple):
     removed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MirrorPlanned:
+class MirrorPlanned(Struct, frozen=True, kw_only=True):
     """What a mirror does to what the records of the inputs have.
 
     They have `associations` of the types in scope, and `removed` of these are taken off: by type, the most frequent
@@ -235,8 +226,7 @@ class MirrorPlanned:
     too_many: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
 
     With a `limit`, rows, pairs and rejects are those of the first `limit` records.
@@ -292,8 +282,7 @@ class Planned:
     """What `--existing` says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """Requests begin; `resumed` when an earlier command had begun this run.
 
     `beyond` of the pending rows are left to later commands, because they are behind the first `limit` records.
@@ -306,8 +295,7 @@ class Started:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Progress of a run, whose `verb` is `load` or `remove`.
 
     `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left. `requests`, `retried` and
@@ -336,8 +324,7 @@ class Progress:
     beyond: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A sentence for the user; a `serious` one is shown even with --quiet."""
 
     message: str
@@ -354,8 +341,7 @@ class ListedType(NamedTuple):
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """The association types of two object types (type ids), from both ends; `names` are those for people."""
 
     object_type: str
@@ -364,8 +350,7 @@ class Labels:
     types: tuple[ListedType, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CreatedLabel:
+class CreatedLabel(Struct, frozen=True):
     """A label with its association types, from both ends; `created` is False for one that was there already."""
 
     label: str
@@ -375,8 +360,7 @@ class CreatedLabel:
     types: tuple[ListedType, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that `doctor` looked at. `state` is ok, warning or bad; `advice` is what to do, blank when ok."""
 
     name: str
@@ -385,8 +369,7 @@ class Check:
     advice: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Struct, frozen=True, kw_only=True):
     """A profile as its file has it; `token` is the key that says where the token comes from, such as `token-env`.
 
     `base_url` is blank for HubSpot's own.
@@ -410,8 +393,7 @@ class ExplainedReason(NamedTuple):
     retry: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """The reasons that `explain` shows."""
 
     reasons: tuple[ExplainedReason, ...]
@@ -431,8 +413,7 @@ STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The state of a run by its journal, or of an export, now or when it was set aside for a later one of its name.
 
     `state` is one of `STATES`. `process` is the id of the process at work on it. `stopped` is why it ended early, in a
@@ -475,8 +456,7 @@ class FailedFor(NamedTuple):
     example: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row has an outcome.
 
     `reasons` are those of the failures, the most frequent first: one code may mean several things. `reloadable` says
@@ -493,8 +473,7 @@ class Finished:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verifying:
+class Verifying(Struct, frozen=True):
     """Progress of a verification: `there` rows are as they should be, `pending` ones are not judged yet.
 
     `rate` is the limit, `achieved` requests per second, `waiting` what they wait for (see `Progress`).
@@ -509,8 +488,7 @@ class Verifying:
     waiting: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """A verification ended. `stopped` is why it ended early, in a sentence; blank when every row is judged."""
 
     summary: Mapping[str, object]
@@ -518,8 +496,7 @@ class Verified:
     stopped: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Undoable:
+class Undoable(Struct, frozen=True):
     """How many pairs of one kind an undo would take back, from `object_type` to `to_object_type` (names).
 
     `whole`: the associations themselves, because there was nothing before; else the labels only. `types` are those
@@ -538,8 +515,7 @@ class Undoable:
     primary: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UndoPlanned:
+class UndoPlanned(Struct, frozen=True):
     """What an undo is about to take back of the run whose results file is `results`; `pairs` are all of the groups."""
 
     results: str
@@ -549,8 +525,7 @@ class UndoPlanned:
     groups: tuple[Undoable, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Undoing:
+class Undoing(Struct, frozen=True):
     """Progress of an undo, in pairs; `rate` is the limit, `achieved` requests per second, `waiting` see `Progress`."""
 
     total: int
@@ -566,8 +541,7 @@ class Undoing:
     waiting: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """An undo ended. `stopped` is why it ended early, in a sentence; blank when nothing is left to do."""
 
     summary: Mapping[str, object]
@@ -575,8 +549,7 @@ class Undone:
     stopped: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Exporting:
+class Exporting(Struct, frozen=True):
     """Progress of an export: `records` are read, of `total` (None where it is not known), `lines` written for them.
 
     `rate` is the limit, `achieved` requests per second, `waiting` what they wait for (see `Progress`).
@@ -591,8 +564,7 @@ class Exporting:
     waiting: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """An export ended. `output` is its file, `unread` that of the records that could not be read, None without any.
 
     `stopped` is why it ended early, in a sentence; blank when everything is read.
@@ -615,8 +587,7 @@ PORTAL_STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Portal:
+class Portal(Struct, frozen=True, kw_only=True):
     """The state of a portal of a fleet, as its worker reports it.
 
     `state` is one of `PORTAL_STATES`. `job` is the one at work, blank without any, and `doing` what its worker does
@@ -648,8 +619,7 @@ class Portal:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FleetFinished:
+class FleetFinished(Struct, frozen=True):
     """A fleet ended: every portal has had its turn, or it was interrupted; `stopped` says so, blank otherwise.
 
     `results` is the folder of all portals, `report` the page of the fleet, None where it could not be written.

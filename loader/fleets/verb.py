@@ -5,12 +5,13 @@ import os
 import signal
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from loader.errors import Interrupted, RecordError, SchedulerLost
 from loader.events import FleetFinished, Note, Notify, Portal, Waiting

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from loader.columns import Ids, PlannedLot
+from loader.columns import Ids, PlannedLot, distinct
 from loader.journal.lots import Lots, ranges, spread
 from loader.journal.planned import StoredPlan
 from loader.model import NO_TYPES, Direction, Lot, Pairs, Types, concatenate
@@ -71,7 +71,7 @@ class Claims:
             most -= len(some)
             self.after = lot.first_pair + int(some[-1])
             of = planned.direction_of[lot.requests[some]]
-            for place in np.unique(of).tolist():
+            for place in distinct(of).tolist():
                 run = pairs_of(planned, lot, some[of == place], planned.directions[place])
                 by_direction.setdefault(place, []).append(run)
             if most <= 0:
@@ -114,7 +114,7 @@ class Claims:
             found = {
                 record: (pair, status)
                 for record, pair, status in self._database.execute(
-                    PROMOTED, (json.dumps(np.unique(records).tolist()), *types, self.end)
+                    PROMOTED, (json.dumps(distinct(records).tolist()), *types, self.end)
                 )
                 if status is not None or not self.no_waiting
             }

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from loader.columns import Flags, Ids, runs
+from loader.columns import Flags, Ids, distinct, runs
 from loader.journal.lots import LotRows, Lots, ranges, spread
 from loader.journal.planned import StoredPlan
 from loader.model import Demotion, Image, Outcome, Result
@@ -135,7 +135,7 @@ def unchanged_rows(database: sqlite3.Connection, planned: StoredPlan, pairs: Ids
     first, last = int(pairs.min()), int(pairs.max())
     there = spread(ranges(database, "befores", "there", first, last), 2, first, last)[pairs - first]
     of_row = there[rows.pairs]
-    for number in np.unique(there[there > 0]).tolist():
+    for number in distinct(there[there > 0]).tolist():
         these = of_row == number
         old[these] = planned.own_among(planned.image(number), rows.kinds[these], rows.backward[these])
     return old

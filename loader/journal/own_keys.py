@@ -134,7 +134,7 @@ class OwnKeys:
             for block in self._rows():
                 for side in _SIDES:
                     questions = self._of_question(block, side)
-                    for question in np.unique(questions[questions > 0]).tolist():
+                    for question in distinct(questions[questions > 0]).tolist():
                         keys = distinct(-block[side][questions == question]).tolist()
                         self._database.executemany(
                             "INSERT OR IGNORE INTO wanted VALUES (?, ?)", [(question, key) for key in keys]
@@ -216,7 +216,7 @@ class OwnKeys:
             ids = block[side].copy()
             unfound: dict[int, Flags] = {}
             questions = self._of_question(block, side)
-            for question in np.unique(questions[questions > 0]).tolist():
+            for question in distinct(questions[questions > 0]).tolist():
                 these = questions == question
                 keys, records = self._answers[question]
                 ids[these] = records[np.searchsorted(keys, -block[side][these])]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small
+from loader.columns import Flags, Ids, PlannedLot, ScopeLot, Small, distinct
 from loader.errors import JournalError, RecordError
 from loader.journal.journal import Journal
 from loader.journal.lines import PAIRS_AT_ONCE, SharedLines
@@ -158,7 +158,7 @@ class LoadJournal(Journal):
             exempt=np.isin(lot.records, self._exempt_among(here[0], lot.records)),
             open=self._open_among(lot.pairs),
             types=types,
-            asked={request: self._planned.both_names(request) for request in np.unique(lot.requests).tolist()},
+            asked={request: self._planned.both_names(request) for request in distinct(lot.requests).tolist()},
             inverse=self._planned.inverse(here),
             other_ends=self._records_in_scope(there),
             first=both,
@@ -224,7 +224,7 @@ class LoadJournal(Journal):
     def _exempt_among(self, object_type: str, records: Ids) -> Ids:
         found = self.query(
             "SELECT DISTINCT record FROM json_each(?) CROSS JOIN exempt ON record = value WHERE object_type IN (?, '')",
-            (json.dumps(np.unique(records).tolist()), object_type),
+            (json.dumps(distinct(records).tolist()), object_type),
         )
         return np.array([record for (record,) in found], np.int64)
 
@@ -321,7 +321,7 @@ class LoadJournal(Journal):
         scope = self._of_both_ends(direction)
         requests = np.zeros(len(surplus.types), np.int32)
         kinds: dict[int, list[tuple[int, bool]]] = {}
-        for place in np.unique(surplus.which).tolist():
+        for place in distinct(surplus.which).tolist():
             types = surplus.types[place]
             requests[place] = self._request(direction, types)
             kinds[place] = [kinds_of[each] for each in sorted(scope.counted(types))]

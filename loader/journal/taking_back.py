@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loader.columns import Flags, Ids, PlannedLot
+from loader.columns import Flags, Ids, PlannedLot, distinct
 from loader.errors import TRY_AGAIN
 from loader.journal.claims import pairs_of
 from loader.journal.journal import Journal
@@ -227,7 +227,7 @@ class UndoJournal(Journal):
             most -= len(pairs)
             self.claims.after = lot.first_pair + int(pairs[-1])
             of = self._planned.direction_of[lot.requests[pairs]]
-            for place in np.unique(of).tolist():
+            for place in distinct(of).tolist():
                 its = pairs[of == place]
                 run = pairs_of(
                     self._planned, lot, its, self._planned.directions[place], images=some.images, unknown=NO_TYPES

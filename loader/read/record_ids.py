@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from loader.columns import distinct
 from loader.read import ids
 from loader.read.cells import keep, trim
 from loader.read.columns import Columns
@@ -64,7 +65,7 @@ def judged(
         yield RecordIds(numbers[is_plain], "")
     else:
         written = np.array([trim(cell) for cell in types], np.str_)
-        for each in np.unique(written[is_plain]).tolist():
+        for each in distinct(written[is_plain]).tolist():
             yield RecordIds(numbers[is_plain & (written == each)], each)
     for place in np.flatnonzero(~is_plain).tolist():
         row, cell = batch.rows[place], cells[place]

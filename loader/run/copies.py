@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from loader.errors import LoaderError
 from loader.events import Finished, Note

@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec import structs
+
 from loader.configure import other_address
 from loader.errors import Retryable, UsageError
 from loader.events import Event, Note, Planned
@@ -116,7 +118,7 @@ async def _planned(call: Call, *, failures: bool) -> Planned:
             if failures:
                 event = await asyncio.to_thread(_with_failures, session, outputs, journal, event)
     would_stop = event.mirror is not None and event.mirror.too_many
-    return replace(event, next_command=load_planned(settings) if event.pairs and not would_stop else None)
+    return structs.replace(event, next_command=load_planned(settings) if event.pairs and not would_stop else None)
 
 
 async def _without_token(session: Session, inputs: Sequence[Input], staging: InThread[Staging]) -> Planned:
@@ -159,7 +161,7 @@ def _with_failures(session: Session, outputs: Outputs, path: Path, event: Planne
         written = write_failures(outputs, journal, session.around.now())
     if written.kept is not None:
         note_kept_failures(session, outputs, written.kept)
-    return replace(event, failures=str(outputs.failures) if written.lines else None)
+    return structs.replace(event, failures=str(outputs.failures) if written.lines else None)
 
 
 async def plan_rows(
@@ -218,9 +220,9 @@ async def _with_what_is_there(session: Session, portal: GatewayPortal, path: Pat
         await journal.call(Journal.limit, settings.send.limit)
         done = 0
         if takes_off(settings.send):
-            event = replace(event, mirror=await plan_mirror(journal, current, session))
+            event = structs.replace(event, mirror=await plan_mirror(journal, current, session))
             done = await journal.call(LoadJournal.unchanged_pairs)
         judge = judge_of(settings, journal.held)
         ahead = await session.stop.unless(look_ahead(journal, current, judge, session.notify))
-    so_far = replace(ahead.so_far, pairs=ahead.so_far.pairs + done, unchanged=ahead.so_far.unchanged + done)
+    so_far = structs.replace(ahead.so_far, pairs=ahead.so_far.pairs + done, unchanged=ahead.so_far.unchanged + done)
     return with_what_is_there(event, ahead._replace(so_far=so_far), settings.send.method)

@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from loader.errors import Retryable, TooManyRemovals
 from loader.events import Note, Notify, RemovalPlanned

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
 
@@ -85,16 +84,15 @@ def _event(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(kind: Any, parts: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a dataclass, a named tuple or a typed dictionary."""
+    """Return the schema of a struct, a dataclass, a named tuple or a typed dictionary."""
     hints = get_type_hints(kind, include_extras=True)
-    names = [each.name for each in fields(kind)] if is_dataclass(kind) else list(hints)
-    optional = {name for name in names if get_origin(hints[name]) is NotRequired}
-    types = {name: get_args(hints[name])[0] if name in optional else hints[name] for name in names}
+    optional = {name for name, hint in hints.items() if get_origin(hint) is NotRequired}
+    types = {name: get_args(hint)[0] if name in optional else hint for name, hint in hints.items()}
     return {
         "type": "object",
         "description": " ".join(str(kind.__doc__).split("\n\n")[0].split()),
         "properties": {name: _of(each, parts) for name, each in types.items()},
-        "required": [name for name in names if name not in optional],
+        "required": [name for name in hints if name not in optional],
         "additionalProperties": False,
     }
 

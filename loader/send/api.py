@@ -140,7 +140,7 @@ def create(pairs: Pairs, version: str) -> Request:
 
     from loader.columns import distinct  # noqa: PLC0415
 
-    used = distinct(pairs.intents.astype(np.int64))
+    used = distinct(pairs.intents)
     forms = [
         ('{"from":{"id":"', '"},"to":{"id":"', f'"}},"types":{_specs(pairs.table[intent].types)}}},')
         for intent in used.tolist()

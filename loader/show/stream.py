@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from msgspec import Struct, structs
+
 from loader.errors import UsageError
 from loader.events import (
     Event,
@@ -45,17 +47,15 @@ def as_object(event: Event) -> dict[str, Any]:
     """Return an event as JSON can hold it: `event` is its name in lower case, or `summary`."""
     if isinstance(event, Finished | Verified | Undone | Exported | FleetFinished):
         return {"event": "summary", **{name: getattr(event, name) for name in ENDINGS[type(event)]}, **event.summary}
-    return {"event": type(event).__name__.lower(), **{name: _plain(getattr(event, name)) for name in _names(event)}}
-
-
-def _names(value: Any) -> list[str]:
-    return [field.name for field in fields(value)]
+    return {"event": type(event).__name__.lower(), **_plain(event)}
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with every dataclass and named tuple in it as a mapping."""
-    if is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _names(value)}
+    """Return a value with every struct, dataclass and named tuple in it as a mapping."""
+    if isinstance(value, Struct):
+        return _plain(structs.asdict(value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain({field.name: getattr(value, field.name) for field in fields(value)})
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
