@@ -296,6 +296,16 @@ def test_results_that_no_journal_knows_are_not_overwritten(sandbox: Sandbox, loa
     assert sandbox.count("PUT") == 0
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_run_overwrites_no_file_of_its_stem_that_it_did_not_write(ending: str, sandbox: Sandbox, load: Run) -> None:
+    """The names share one journal, which knows what the run wrote."""
+    Path("a.csv").write_text(FIVE)
+    load("a.csv", "--results", "r.results.csv", "--limit", "2")
+    Path(f"r.{ending}").write_text("precious\n")
+    refused(load("a.csv", "--results", f"r.{ending}"), "did not write it")
+    assert Path(f"r.{ending}").read_text() == "precious\n"
+
+
 def test_the_failures_file_is_the_next_command_once_rows_are_rejected(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Options that belonged to the first input's form or outputs are left out; the mended file loads."""
     Path("a.txt").write_text("Contact Key|to_id\n101|201\n101.5|202\n")

@@ -81,3 +81,12 @@ def test_pairs_in_the_order_of_their_first_rows(tmp_path: Path, monkeypatch: pyt
     with Journal(stage(tmp_path, [chunk(rows)])) as journal:
         found = [(int(pair.object_id), int(pair.to_object_id)) for pair in claim(journal, 100)]
     assert found == list(dict.fromkeys(named))
+
+
+def test_records_of_many_rows_are_counted_by_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a plan says of its reads is an estimate of all records, and not of the sample."""
+    monkeypatch.setattr("loader.planning.group.FEW_ROWS", 10)
+    rows = [link(row, row, row % 300 + 1) for row in range(2, 3002)]
+    with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
+        ((records,),) = journal.query("SELECT records FROM type_pairs")
+    assert 150 < records < 600

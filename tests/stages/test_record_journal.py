@@ -279,6 +279,14 @@ def test_pairs_are_read_from_the_end_with_fewer_records(tmp_path: Path, monkeypa
     assert first.inverse[PRIMARY_BACK] == PRIMARY
 
 
+def test_a_type_that_only_its_own_end_names_is_read_there(tmp_path: Path) -> None:
+    """From the company the label has another name, so every pair would be in doubt and read twice."""
+    portal = FakePortal({("0-1", "0-2"): [("USER_DEFINED", 40, "Manager")]})
+    rows = [link(row, row, 9, row_kind(label="Manager")) for row in range(2, 6)]
+    with Journal(stage(tmp_path, [chunk(rows)], portal=portal, by_record=True)) as journal:
+        assert [lot.direction for lot in lots(journal)] == [("0-1", "0-2")]
+
+
 @pytest.mark.parametrize("again", ["a new process", "--retry-failed"])
 def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: str) -> None:
     """What a crash or a failed request left is not taken for old; which rows are there is counted again."""
