@@ -151,6 +151,14 @@ async def test_a_limit_holds(sandbox: Sandbox, load_into: Load, folder: Path) ->
     assert sandbox.count("PUT") == 5
 
 
+async def test_pairs_are_put_in_the_order_of_their_rows(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
+    """Though they are looked up by company: HubSpot locks a record while it is written to."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,1\n102,2\n103,1\n104,2\n105,1\n")
+    await load_into(sandbox, "a.csv", send={"concurrency": 1})
+    puts = [each.path.split("/")[5] for each in sandbox.requests if each.method == "PUT"]
+    assert puts == ["101", "102", "103", "104", "105"]
+
+
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(
     "behaviour",

@@ -156,3 +156,18 @@ async def test_a_waiting_pair_is_sent_after_all_outcomes_are_recorded(
         report = await load_into(sandbox, "a.csv")
         assert (report.exit_code, report.summary["rows"]["created"]) == (0, len(case.rows))
         assert (labels_of(sandbox), sandbox.count("PUT")) == (expected(case), len(case.rows))
+
+
+@pytest.mark.parametrize("method", ["put", "batch"])
+async def test_a_primary_company_stays_where_the_new_one_is_refused(method: str, folder: Path) -> None:
+    """The pair that waited for the new one keeps its label."""
+    (folder / "a.csv").write_text("from_id,to_id,label\n1,8,Boss\n1,9,Primary\n")
+    portal = {
+        "labels": LABELS,
+        "associations": [linked(1, 8, "Primary")],
+        "missing": [{"type": "companies", "id": "9"}],
+    }
+    async with Sandbox(portal) as sandbox:
+        report = await load(settings(sandbox, method=method))
+        assert (report.exit_code, report.summary["rows"]["failed"]) == (1, 1)
+        assert labels_of(sandbox) == {(1, 8): {"Boss", "Primary"}}

@@ -144,6 +144,13 @@ def test_retries_never_exceed_the_window() -> None:
 # --- what ends a run
 
 
+@pytest.mark.parametrize("status", [525, 526])
+def test_broken_tls_behind_hubspots_front_is_tried_three_times(status: int) -> None:
+    result, server = one(in_turn(then=answer(status)))
+    assert isinstance(result, Unreachable)
+    assert len(server.sent) == 3
+
+
 @pytest.mark.parametrize(("category", "exit_code"), [("DNS", 5), ("TLS", 3)])
 def test_a_wrong_address_is_fatal_at_the_start_and_transient_later(category: str, exit_code: int) -> None:
     fault = ConnectionFault("x", category=category)
