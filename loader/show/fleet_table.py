@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loader.events import FleetFinished, Portal
+from loader.model import WRITTEN
 from loader.show.status_lines import ago
 from loader.show.tables import STYLES, command, duration, loaded, moment, plain, table
 from loader.text import counted
@@ -210,7 +211,7 @@ def counts_of(portal: Mapping[str, Any]) -> tuple[int, ...]:
     rows = Counter[str]()
     for job in portal["jobs"]:
         rows.update(job["rows"])
-    loaded_rows = rows["created"] + rows["replaced"] + rows["unchanged"]
+    loaded_rows = sum(rows[status] for status in (*WRITTEN, "unchanged"))
     return rows["total"], loaded_rows, rows["failed"] + rows["rejected"], rows["pending"]
 
 

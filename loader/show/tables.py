@@ -23,6 +23,7 @@ from loader.events import (
     UndoPlanned,
     Verified,
 )
+from loader.model import WRITTEN
 from loader.text import counted, visible
 
 MOST_ENTRIES = 2
@@ -190,7 +191,7 @@ def closing(event: Finished) -> Iterator[RenderableType]:
 def loaded(rows: Mapping[str, int]) -> str:
     """Return the outcome of a load in which every row has a result: `12 loaded, 3 not loaded`."""
     done, before = ("removed", "not there before") if "removed" in rows else ("loaded", "in HubSpot already")
-    changed = sum(rows.get(status, 0) for status in ("created", "replaced", "removed"))
+    changed = sum(rows.get(status, 0) for status in WRITTEN)
     words = [f"{changed:,} {done}"]
     if rows.get("unchanged"):
         words.append(f"{rows['unchanged']:,} {before}")
