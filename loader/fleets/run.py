@@ -26,7 +26,7 @@ from loader.text import counted, timestamp
 SECONDS_BETWEEN_LOOKS = 1.0
 
 AFTER_RESET = timedelta(minutes=1)
-"""Seconds added to the reset time: HubSpot may be late and a clock fast, and a request too early costs a day."""
+"""Added to the reset time: HubSpot may be late and a clock fast, and a request too early costs a day."""
 
 
 @dataclass(slots=True, kw_only=True)

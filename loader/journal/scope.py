@@ -23,7 +23,7 @@ from loader.journal.schema import guarded
 from loader.model import NO_TYPES, AssociationType, Direction, Lot, Types
 
 UNREAD, FAILED, PERHAPS = "unread", "failed", "perhaps"
-"""Why a record is exempt, besides its rejected rows: see `ScopeJournal.exempt_records`."""
+"""Why a record is exempt, besides its rejected rows: see `planning.scope`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

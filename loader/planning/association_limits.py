@@ -36,7 +36,7 @@ async def reject_beyond_limits(
     portal: GatewayPortal,
     current: CurrentAssociations,
 ) -> None:
-    """Reject the pairs that would exceed a limit, in the order of their rows; a record's own pairs count first.
+    """Reject the pairs that would exceed a limit, in the order of their rows; present associations count, too.
 
     A record that cannot be read is left to HubSpot. Raises Fatal when nothing can be read.
     """

@@ -168,7 +168,7 @@ def judge(cell: str, option: str = "--from-id-property") -> Judged:
 
 
 def _of_digits(digits: str, cell: str, is_or_holds: str, repair: str, address: str = "") -> Judged:
-    """Judge the digits of an id, wherever in the cell they were found: they begin with no zero, and are not plain."""
+    """Judge the digits of an id, wherever in the cell they were found; they do not begin with a zero."""
     if int(digits) > LARGEST:
         return refused("ID_TOO_LARGE", f"{show(cell)} {is_or_holds} larger than any record id can be")
     return Judged(digits, repair, address)

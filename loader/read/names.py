@@ -19,7 +19,7 @@ ENDINGS = {
     ".xls": "xls",
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
 }
-"""The endings of a table's name, and the format that each stands for: one of a text, where the file is a text."""
+"""The endings of a table's name, with their formats. Only a text is read by its ending, any other file by its bytes."""
 
 PACKINGS = (".gz", ".bz2", ".xz", ".lzma")
 _ALL = (*ENDINGS, *(ending + packing for ending in ENDINGS for packing in PACKINGS), ".zip")

@@ -24,9 +24,9 @@ Value = int | float | str | bool | datetime.time | datetime.date | datetime.date
 class Sheet:
     """A sheet that is in memory as a whole.
 
-    `top` and `left` are the first non-empty row and column, counted from 0. `rows` are all rows from `top` to the last
-    non-empty one; each begins at the column `left`, and is None if a value in it cannot be read. `merged` has the
-    cells, as (row, column) from 0, that are empty because they were merged.
+    `top` and `left` are the first non-empty row and column, counted from 0. `rows` are all rows from the sheet's first,
+    even if that is empty, to the last non-empty one; each begins at the column `left`, and is None if a value in it
+    cannot be read. `merged` has the cells, as (row, column) from 0, that are empty because they were merged.
     """
 
     name: str

@@ -17,7 +17,7 @@ from loader.text import visible_json
 from loader.version import version
 
 _AnyInteger: TypeAlias = Annotated[int, Constraint({"minimum": -(2**63)})]
-"""The smallest value of all other numbers, such as counts."""
+"""Any integer; all other numbers here begin at 0, such as counts."""
 
 
 class Requests(TypedDict):

@@ -46,7 +46,7 @@ PAUSES_TO_ASK = 3
 """Consecutive pauses after which 429s that name no limit may mean the day's limit."""
 
 FRESH_REQUESTS = 5
-"""A reading may be as old as these requests take: at less than one in 12 s, a minute would never be enough."""
+"""A reading may be as old as this many requests take: with fewer than one in 12 s, nothing leaves within a minute."""
 
 MOST_RENEWALS = 3
 """Attempts: during the wait for a permit a new token may expire; one with a very short lifetime always does."""
@@ -281,7 +281,7 @@ class Gateway:
         task, left_at = asyncio.current_task(self._loop), self._clock()
         self.traffic.sent += 1
         self._waiting.departures[task] = left_at
-        if authorization:  # Without a result it is a request for a token: the end of a run does not wait for it.
+        if authorization:  # Blank for a request for a token: the end of a run does not wait for that.
             self.in_flight.add(task)
         headers: Mapping[str, str] | None = None
         try:

@@ -38,7 +38,7 @@ BURST = 10
 """Requests that may leave at once; the rest of a window is spread evenly by aiolimiter."""
 
 LOWERED_BY = 0.8
-"""The share to give up after a 429: within our own count it means that another app uses the same limit."""
+"""Factor of the limit after a 429: within our own count it means that another app uses the same limit."""
 
 RAISED_BY = 0.05
 """Share of the limit that comes back with each window without a 429."""

@@ -11,7 +11,7 @@ from loader.send.outgoing import Draft, Superseded
 from loader.text import timestamp
 
 SHARED_TIME = timedelta(milliseconds=10)
-"""Seconds. Answers within this time get the same time, so that they share one result in the journal."""
+"""Answers within this time get the time of the first, so that they share one result in the journal."""
 
 
 class Put:

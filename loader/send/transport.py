@@ -154,7 +154,7 @@ def _connection_message(error: Exception) -> str:
 
 
 async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
-    """Read the body up to a limit, counted unpacked: a small gzip can grow a thousandfold [306 kB to 613 MB]."""
+    """Read the body up to a limit, of its bytes packed and unpacked: gzip can grow a thousandfold [measured]."""
     if response.status < 200:
         # aiohttp skips 100, 102 and 103; 101 accepts another protocol, which was not requested.
         raise _unreadable(
