@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, get_type_hints
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from loader.model import AssociationType
 from loader.settings import Rate
@@ -15,8 +16,7 @@ _BUCKET = "pace:"
 """The keys of the buckets of `Facts.pace` begin with it: there are hundreds, and a commit changes one or two."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestCounts:
+class RequestCounts(Struct, frozen=True, kw_only=True):
     """Requests of all commands of a run, answers by their HTTP status, and for how long the commands were sending."""
 
     sent: int = 0
@@ -26,8 +26,7 @@ class RequestCounts:
     sending_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastCommand:
+class PastCommand(Struct, frozen=True, kw_only=True):
     """A command that worked on the run; `after_seconds` of sending it resumed the run, times are UTC, ISO 8601."""
 
     began_at: str
@@ -36,8 +35,7 @@ class PastCommand:
     exit_code: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndedEarly:
+class EndedEarly(Struct, frozen=True, kw_only=True):
     """Why the latest command ended early, in a sentence; category and HTTP status where an answer was the reason."""
 
     message: str
@@ -45,8 +43,7 @@ class EndedEarly:
     http_status: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """How far a table is: its size in bytes, their CRC-32, and the number of the last line of each view."""
 
     size: int
@@ -55,8 +52,7 @@ class Written:
     rejected: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputTable:
+class OutputTable(Struct, frozen=True, kw_only=True):
     """A table that this journal's commands write, by its file's name; a file with another name is not its own.
 
     `written` is None for a table that is to be written again from its beginning.
@@ -66,8 +62,7 @@ class OutputTable:
     written: Written | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
+class Undo(Struct, frozen=True, kw_only=True):
     """An undo of the run; `finished_at` is None while something is left to do.
 
     `pairs` counts them by status, with those that are pending, once a command ended in an orderly way. `given_back`
@@ -83,8 +78,7 @@ class Undo:
     primaries: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What is known of a run. Times are UTC, ISO 8601; files are named relative to the journal's folder."""
 
     identity: Mapping[str, Any] = field(default_factory=dict)
@@ -109,7 +103,7 @@ class Facts:
     commands: tuple[PastCommand, ...] = ()
     seconds: float = 0.0
     requests: RequestCounts = field(default_factory=RequestCounts)
-    rate: Rate = Rate(100, 10.0)  # noqa: RUF009 - frozen
+    rate: Rate = Rate(100, 10.0)
     daily_left: int | None = None
     daily_limit: int | None = None
     pace_width: int = 1

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from msgspec import structs
+
 from loader.errors import ApiError, Fatal, LoaderError, Retryable, Stopped, TooManyFailures, TooManyRemovals
 from loader.events import FailedFor, Finished, NewLabel, Note, Started
 from loader.files import remove_left_behind
@@ -260,7 +262,7 @@ class _Load:
             exit_code = stopped.exit_code if stopped else int(failed > 0)
             moment = self.session.moment()
             *earlier, command = journal.facts.commands
-            command = replace(command, ended_at=moment, exit_code=exit_code)
+            command = structs.replace(command, ended_at=moment, exit_code=exit_code)
             changes = {
                 "finished_at": moment,
                 "exit_code": exit_code,

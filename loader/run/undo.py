@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from math import ceil
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from loader.errors import LoaderError, UsageError, WrongPortal
 from loader.events import Note, Undoable, Undone, UndoPlanned
