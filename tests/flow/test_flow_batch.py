@@ -37,6 +37,15 @@ async def test_two_thousand_pairs_are_one_request_matched_by_pair(version: str, 
     assert len({line["row"] for line in found}) == 2500
 
 
+async def test_pairs_of_a_record_lie_together_in_a_batch(load_into: Load, folder: Path) -> None:
+    """Few records are written to at a time, and batches that are under way together have different ones."""
+    (folder / "a.csv").write_text("from_id,to_id\n101,1\n102,2\n103,1\n104,2\n105,1\n")
+    async with Sandbox(record_bodies=True) as sandbox:
+        await load_into(sandbox, "a.csv", send=BATCH)
+        (body,) = [json.loads(each.body or b"") for each in sandbox.requests if each.route == "batch/create"]
+    assert [each["to"]["id"] for each in body["inputs"]] == ["1", "1", "1", "2", "2"]
+
+
 async def test_all_labels_of_a_pair_are_one_input_of_a_batch(load_into: Load, folder: Path) -> None:
     (folder / "a.csv").write_text(
         "object_type,from_id,to_object_type,to_id,label\ncontacts,101,companies,201,Boss\n"

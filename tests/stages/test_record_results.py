@@ -108,6 +108,17 @@ def test_a_harmed_file_is_made_whole_by_the_next_command(
     assert sorted(line["row"] for line in found) == ["2", "3", "4", "5", "6"]
 
 
+def test_what_a_crash_left_behind_the_known_lines_is_cut_off_at_once(journal: Journal, tmp_path: Path) -> None:
+    """A run that is killed once more leaves a results file with whole lines and nothing else."""
+    path = tmp_path / "r.csv"
+    with open_results(path, journal) as results:
+        journal.remember(**results.catch_up())
+    known = path.read_bytes()
+    path.write_bytes(known + b"x,2,created\n" * 1000)
+    with open_results(path, journal):
+        assert path.read_bytes() == known
+
+
 def test_a_file_that_vanishes_during_the_run_is_there_at_its_end(journal: Journal, tmp_path: Path) -> None:
     """Deleted or cut under the loader's hands, it is written anew on leaving."""
     path = tmp_path / "r.csv"

@@ -166,6 +166,21 @@ def test_a_killed_loaders_share_is_free_a_window_later(tmp_path: Path) -> None:
     assert sent_between(second, end + wait, end + wait + 10) >= 0.9 * RATE.requests
 
 
+@pytest.mark.slow
+def test_an_ended_loaders_share_is_free_bit_by_bit(tmp_path: Path) -> None:
+    """The next command need not wait for a whole window, and does not add to the last one's."""
+    machine = Machine(tmp_path)
+
+    async def scenario() -> tuple[float, Server]:
+        await machine.load(30)
+        end = clock()
+        return end, await machine.load(30)
+
+    end, second = run(scenario)
+    machine.holds()
+    assert sent_between(second, end, end + 5) >= 0.3 * RATE.requests
+
+
 def test_a_loader_with_a_lower_limit_of_its_own_keeps_to_it(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from loader.errors import ConnectionFault
 from loader.model import AssociationType, Outcome, Pair, Types
 from loader.send import api
 from loader.send.replies import Reply
@@ -158,6 +159,23 @@ def test_a_hundred_from_records_are_one_request() -> None:
     assert Counter(undone.statuses().values()) == {"removed": 500}
     assert [len(body["inputs"]) for body in bodies] == [100, 100, 50]
     assert all(len(each["to"]) == 2 for body in bodies for each in body["inputs"])
+
+
+def test_whole_pairs_go_from_the_end_with_fewer_records() -> None:
+    """A pair that is gone is gone from both ends: 900 contacts of one company are one request."""
+    undone, (body,) = undone_by([pair(n, n, 7, {PLAIN}, None) for n in range(1, 901)])
+    assert Counter(undone.statuses().values()) == {"removed": 900}
+    assert body["path"] == "/crm/v4/associations/0-2/0-1/batch/archive"
+    assert [(each["from"], len(each["to"])) for each in body["inputs"]] == [({"id": "7"}, 900)]
+
+
+@pytest.mark.parametrize("before", [None, frozenset({PLAIN})], ids=["whole", "a label"])
+def test_a_removal_without_an_answer_is_a_failure(before: Types | None) -> None:
+    """Whether it took effect is not known: the pairs are looked at again by the next undo."""
+    pairs = [pair(n, n, 1000 + n, {BOSS}, before) for n in (1, 2)]
+    undone, bodies = undone_by(pairs, bad={"1"}, refuse=ConnectionFault("reset", category="CONNECTION"))
+    assert undone.statuses() == {1: "failed", 2: "failed"}
+    assert len(bodies) == 2
 
 
 @pytest.mark.parametrize(
