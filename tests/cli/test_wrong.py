@@ -146,6 +146,7 @@ def test_a_log_file_that_is_an_input(refused: Run) -> None:
         ["--token", "x"],
         ["--token-file", "nowhere"],
         ["--format", "docx"],
+        ["--delimiter", "ab"],
         ["--timeout", "0"],
         ["--nonsense"],
         ["--api-version", "v3"],

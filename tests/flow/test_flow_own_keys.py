@@ -211,9 +211,11 @@ async def test_both_ends_of_one_object_type_are_looked_up_together(
     assert reads(sandbox) == [("0-1", ["ada@example.com", "cy@example.com"])]
 
 
-async def test_a_property_that_cannot_be_looked_up_is_a_usage_error(folder: Path, load_into: Load) -> None:
+@pytest.mark.parametrize("values", [1, 400])
+async def test_a_property_that_cannot_be_looked_up_is_a_usage_error(values: int, folder: Path, load_into: Load) -> None:
     """HubSpot's refusal of the property stops after a few lookups, and nothing lies in the folder."""
-    (folder / "a.csv").write_text("from_id,to_id\n" + "".join(f"n{n}@example.com,{n}\n" for n in range(1, 401)))
+    rows = "".join(f"n{n}@example.com,{n}\n" for n in range(1, values + 1))
+    (folder / "a.csv").write_text("from_id,to_id\n" + rows)
     faults = [{"fault": 400, "route": "objects/batch/read", "body": {"message": "Property email is not unique"}}]
     async with Sandbox(portal(), faults=faults) as sandbox:
         with pytest.raises(UsageError, match=r"look up contacts by 'email' \(Property email is not unique\): give a"):
