@@ -245,7 +245,7 @@ def test_retry_failed_is_proposed_where_it_may_help(
         (["--portal-id", "7"], "--portal-id was 62515, now 7"),
     ],
 )
-def test_an_unfinished_run_refuses_other_settings(
+def test_other_settings_are_refused_on_resume(
     change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run
 ) -> None:
     """Item 64: exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
@@ -321,7 +321,7 @@ def test_the_failures_file_is_the_next_command_once_rows_are_rejected(sandbox: S
     assert json.loads(Path("out.failures.summary.json").read_text())["rows"]["created"] == 1
 
 
-def test_a_failures_file_in_another_folder_is_set_aside_there(sandbox: Sandbox, load: Run) -> None:
+def test_failures_in_another_folder_are_renamed_there(sandbox: Sandbox, load: Run) -> None:
     """It belongs to the run wherever it lies."""
     Path("bad").mkdir()
     Path("a.csv").write_text("from_id,to_id\nx,201\n")

@@ -50,7 +50,7 @@ def make_older(journal: Path, hours: float) -> None:
         (0, "9999999d", False),
     ],
 )
-def test_again_makes_the_same_file_a_new_run(
+def test_again_runs_the_same_file_anew(
     hours: float, again: str | None, looks: bool, sandbox: Sandbox, load: Run
 ) -> None:
     """What somebody removed in the portal meanwhile is there again, and the earlier night's files are kept."""
@@ -97,7 +97,7 @@ def test_again_replaces_an_unfinished_run(hours: float, quiet: bool, sandbox: Sa
     assert len(names("a.2*.journal")) == 1
 
 
-def test_an_unfinished_night_of_the_same_file_goes_on(sandbox: Sandbox, load: Run) -> None:
+def test_an_unfinished_run_of_the_same_file_resumes(sandbox: Sandbox, load: Run) -> None:
     Path("a.csv").write_text(FIVE)
     load("a.csv", "--limit", "2")
     make_older(Path("a.journal"), 100)

@@ -5,7 +5,6 @@ import gzip
 import io
 import lzma
 import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,18 +15,11 @@ import pytest
 
 from loader.sandbox import Sandbox
 from tests.cli.conftest import Run, contents, lines
+from tests.security.bombs import zipped
 
 CSV = b"object_id,to_object_id\n101,201\n"
-TURNED = b"to_object_id,object_id\n202,102\n"
+OTHER_ORDER = b"to_object_id,object_id\n202,102\n"
 JSON_LINES = b'{ "object_id": 103, "to_object_id": 203 }\n'
-
-
-def zipped(**members: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def tarred(**members: bytes) -> bytes:
@@ -67,12 +59,19 @@ READ: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
     ),
     "JSON lines in xz": ("a.ndjson.xz", lambda: lzma.compress(JSON_LINES), {"103"}),
     "workbook in bz2": ("a.xlsx.bz2", lambda: bz2.compress(workbook()), {"104"}),
-    "zip of a workbook": ("a.zip", lambda: zipped(**{"a.xlsx": workbook()}), {"104"}),
-    "zip of Parquet": ("a.zip", lambda: zipped(**{"a.parquet": parquet()}), {"105"}),
+    "zip of a workbook": ("a.zip", lambda: zipped({"a.xlsx": workbook()}), {"104"}),
+    "zip of Parquet": ("a.zip", lambda: zipped({"a.parquet": parquet()}), {"105"}),
     "zip of all": (
         "a.zip",
         lambda: zipped(
-            **{"a.csv": CSV, "b/b.csv": TURNED, "c": b"-", "d.txt": JSON_LINES, "e.xlsx": workbook(), "f.pq": parquet()}
+            {
+                "a.csv": CSV,
+                "b/b.csv": OTHER_ORDER,
+                "c": b"-",
+                "d.txt": JSON_LINES,
+                "e.xlsx": workbook(),
+                "f.pq": parquet(),
+            }
         ),
         {"101", "102", "103", "104", "105"},
     ),
@@ -100,12 +99,12 @@ def test_packed_files_and_zips_are_read_table_by_table(sandbox: Sandbox, load: R
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "tar": (lambda: tarred(**{"a.csv": CSV, "b.csv": TURNED}), 'tar archive that holds "a.csv", "b.csv"'),
+    "tar": (lambda: tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER}), 'tar archive that holds "a.csv", "b.csv"'),
     "tar of one": (lambda: tarred(**{"a.csv": CSV}), '"a.csv"'),
-    "tar.gz": (lambda: gzip.compress(tarred(**{"a.csv": CSV, "b.csv": TURNED})), '"a.csv", "b.csv"'),
-    "tar.bz2": (lambda: bz2.compress(tarred(**{"a.csv": CSV, "b.csv": TURNED})), '"a.csv", "b.csv"'),
-    "tar.xz": (lambda: lzma.compress(tarred(**{"a.csv": CSV, "b.csv": TURNED})), '"a.csv", "b.csv"'),
-    "large tar": (lambda: tarred(**{"a.csv": CSV + b"1,2\n" * (1 << 19), "b.csv": TURNED}), '"a.csv", "…"'),
+    "tar.gz": (lambda: gzip.compress(tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER})), '"a.csv", "b.csv"'),
+    "tar.bz2": (lambda: bz2.compress(tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER})), '"a.csv", "b.csv"'),
+    "tar.xz": (lambda: lzma.compress(tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER})), '"a.csv", "b.csv"'),
+    "large tar": (lambda: tarred(**{"a.csv": CSV + b"1,2\n" * (1 << 19), "b.csv": OTHER_ORDER}), '"a.csv", "…"'),
     "Zstandard": (lambda: b"\x28\xb5\x2f\xfd" + CSV, "Zstandard"),
     "LZ4": (lambda: b"\x04\x22\x4d\x18" + CSV, "LZ4"),
     "older LZ4": (lambda: b"\x02\x21\x4c\x18" + CSV, "LZ4"),
@@ -118,11 +117,11 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "7-Zip": (lambda: b"7z\xbc\xaf\x27\x1c" + CSV, "7-Zip"),
     "Zstandard in gzip": (lambda: gzip.compress(b"\x28\xb5\x2f\xfd" + CSV), "Zstandard"),
     "xz in gzip": (lambda: gzip.compress(lzma.compress(CSV)), "packed twice"),
-    "zip in bz2": (lambda: bz2.compress(zipped(a=CSV)), "packed twice"),
-    "tar in zip": (lambda: zipped(**{"a.tar": tarred(**{"a.csv": CSV})}), "tar archive"),
-    "zip in zip": (lambda: zipped(**{"a.zip": zipped(**{"a.csv": CSV}), "b.csv": CSV}), "packed itself"),
+    "zip in bz2": (lambda: bz2.compress(zipped({"a": CSV})), "packed twice"),
+    "tar in zip": (lambda: zipped({"a.tar": tarred(**{"a.csv": CSV})}), "tar archive"),
+    "zip in zip": (lambda: zipped({"a.zip": zipped({"a.csv": CSV}), "b.csv": CSV}), "packed itself"),
     "a table of a zip without a header": (
-        lambda: zipped(**{"a.csv": CSV, "b.csv": b"1,2\n"}),
+        lambda: zipped({"a.csv": CSV, "b.csv": b"1,2\n"}),
         "a.zip/b.csv: I can't tell which columns hold the ids",
     ),
     "cut xz": (lambda: lzma.compress(CSV)[:-20], "damaged or cut short"),
@@ -152,10 +151,10 @@ def test_other_archives_are_refused_before_anything_is_sent(case: str, sandbox: 
 @pytest.mark.slow
 def test_an_archive_of_several_tables_is_resumed_and_checked_as_one_file(sandbox: Sandbox, load: Run) -> None:
     """Its results are named after the archive; another content is another input."""
-    Path("a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED}))
+    Path("a.zip").write_bytes(zipped({"a.csv": CSV, "b.csv": OTHER_ORDER}))
     assert load("a.zip", "--limit", "1").code == 0
     assert load("a.zip").code == 0
     assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "102"}
-    Path("a.zip").write_bytes(zipped(**{"a.csv": CSV, "b.csv": TURNED.replace(b"102", b"106")}))
+    Path("a.zip").write_bytes(zipped({"a.csv": CSV, "b.csv": OTHER_ORDER.replace(b"102", b"106")}))
     assert load("a.zip").code == 0
     assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "106"}

@@ -146,7 +146,7 @@ def test_hubspots_refusal_for_a_limit_is_explained(
         assert "HubSpot has no record with this id" in screen
 
 
-def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(run: Run, hubspot: Run) -> None:
+def test_hubspot_refuses_what_passes_hidden_limits(run: Run, hubspot: Run) -> None:
     """The run does not depend on them: the other rows are created."""
     Path("a.csv").write_text(HEADER + contact_to(201, 202))
     with hubspot(portal=portal(limit("contacts", "companies", 279, 1)), faults=[{"fault": "403", "route": "limits"}]):
@@ -163,9 +163,7 @@ def test_where_limits_are_not_told_hubspot_refuses_what_passes_them(run: Run, hu
         ({"fault": "401", "route": "batch/read", "nth": [2]}, ""),
     ],
 )
-def test_a_load_stopped_at_limits_counts_each_row_once(
-    fault: dict[str, Any], rejected: str, run: Run, hubspot: Run
-) -> None:
+def test_a_load_stopped_at_limits_counts_all_rows(fault: dict[str, Any], rejected: str, run: Run, hubspot: Run) -> None:
     """Whatever was rejected until then; the next command goes on."""
     limits = [limit("contacts", "companies", 279, 1), limit("companies", "contacts", 280, 1)]
     Path("a.csv").write_text(HEADER + rejected + contact_to(201, 202) + "contacts,102,companies,201,\n")

@@ -388,9 +388,7 @@ def test_names_of_hidden_custom_objects_go_to_hubspot(options: tuple[str, ...], 
 @pytest.mark.parametrize(
     ("options", "code"), [(("--type-id", "279"), 0), (("--label", "Primary"), 0), (("--label", "Boss"), 3)]
 )
-def test_a_token_that_only_writes_loads_default_types(
-    options: tuple[str, ...], code: int, load: Run, hubspot: Run
-) -> None:
+def test_a_writing_token_loads_default_types(options: tuple[str, ...], code: int, load: Run, hubspot: Run) -> None:
     """They stand in HubSpot's table; a label of the portal's own must be read, and the command says which scope."""
     Path("a.csv").write_text(IDS)
     forbidden = {"message": "This app hasn't been granted all required scopes", "category": "MISSING_SCOPES"}

@@ -49,9 +49,7 @@ def planned(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str
         ("Record ID,Record ID - Company", CONTACTS, "Record ID", "Record ID - Company"),
     ],
 )  # fmt: skip
-def test_ids_are_found_by_object_type(
-    header: str, options: tuple[str, ...], first: str, second: str, planned: Run
-) -> None:
+def test_ids_by_object_type(header: str, options: tuple[str, ...], first: str, second: str, planned: Run) -> None:
     """`--from` and `--to` say which end is which; a `Record ID` column stays what it is."""
     columns = planned(f"{header}\n" + ",".join("123"[: header.count(",") + 1]) + "\n", *options)["columns"]
     assert (columns["object_id"], columns["to_object_id"]) == ([first], [second])
@@ -75,7 +73,7 @@ def test_ids_are_found_by_object_type(
         ("object_id,to_object_id,labels,Association labels", CONTACTS, ["2 columns could be the label"]),
     ],
 )  # fmt: skip
-def test_missing_columns_are_said_with_the_options(
+def test_missing_columns_are_said_with_options(
     header: str, options: tuple[str, ...], said: list[str], run: Run
 ) -> None:
     """In the words of the file and of the command, ready to be copied."""
@@ -199,9 +197,7 @@ def test_an_export_with_type_ids_of_associations_is_read_with_their_categories(p
         ("from_id,to_id,Role", ["--column", "association_category="], "--column label="),
     ],
 )
-def test_a_warning_names_the_option_that_ends_it(
-    header: str, columns: list[str], advice: str, run: Run, sandbox: Sandbox
-) -> None:
+def test_a_warning_says_how_to_end_it(header: str, columns: list[str], advice: str, run: Run, sandbox: Sandbox) -> None:
     """With it the same file is loaded, also with `--strict`, and the same columns are read."""
     Path("a.csv").write_text(f"{header}\n{','.join(['1'] * (header.count(',') + 1))}\n")
     refused(run("plan", "a.csv", *CONTACTS, *columns, "--strict"), f"if it is not, add {advice} to end this warning")

@@ -242,7 +242,7 @@ def test_records_are_named_by_a_unique_property(run: Run, hubspot: Run) -> None:
     assert (line["object_id"], line["_row"], line["_error_category"]) == ("nobody@x.com", "3", "RECORD_NOT_FOUND")
 
 
-def test_a_folder_with_exports_is_loaded_without_what_lies_beside_them(run: Run, hubspot: Run) -> None:
+def test_a_folder_of_exports_is_loaded_without_their_other_files(run: Run, hubspot: Run) -> None:
     """The records that could not be read are no associations."""
     Path("ids.csv").write_text("object_id\n5\nx\n")
     Path("exports").mkdir()
@@ -326,7 +326,7 @@ def test_a_record_that_cannot_be_read_is_named_on_the_screen_where_no_file_does(
 
 
 @pytest.mark.slow
-def test_an_export_goes_on_where_it_stopped(run: Run, hubspot: Run) -> None:
+def test_an_export_resumes_where_it_stopped(run: Run, hubspot: Run) -> None:
     """What was read is not read again, and no line is there twice; the half of it is no finished file."""
     records = [{"type": "contacts", "id": str(number)} for number in range(1, 6001)]
     stop = {"fault": "401", "route": "objects", "nth": 45}
@@ -376,7 +376,7 @@ def test_a_part_that_somebody_changed_is_not_gone_on_with(run: Run, hubspot: Run
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_at_once_and_the_same_command_goes_on(run: Run, hubspot: Run, number: signal.Signals) -> None:
+def test_a_signal_ends_an_export_and_the_same_command_resumes(run: Run, hubspot: Run, number: signal.Signals) -> None:
     records = [{"type": "contacts", "id": str(each)} for each in range(1, 1501)]
     with hubspot(portal={"labels": LABELS, "records": records}, latency="20ms") as sandbox:
         fill(sandbox)
@@ -405,7 +405,7 @@ def test_a_finished_export_is_begun_again_only_when_asked(run: Run, filled: Run)
     assert sorted(name.split("Z", 1)[1].removeprefix("-2") for name in kept) == [*[".csv"] * 2, *[".export.json"] * 2]
 
 
-def test_two_exports_that_would_share_a_file_of_state_are_told_apart(run: Run, filled: Run) -> None:
+def test_two_exports_cannot_share_a_state_file(run: Run, filled: Run) -> None:
     """The second one is refused with a name that it can have, also with --fresh, and nothing is touched."""
     with filled():
         assert run(*EXPORT, "a.csv").code == 0
@@ -464,9 +464,7 @@ def test_max_duration_ends_it_for_now(run: Run, hubspot: Run) -> None:
         (("contacts", "companies", "--output", "ids.csv", "--ids", "ids.csv", "--fresh"), 2, "ids.csv is an input"),
     ],
 )
-def test_what_cannot_be_exported_is_refused(
-    run: Run, sandbox: Sandbox, words: tuple[str, ...], code: int, says: str
-) -> None:
+def test_wrong_exports_are_refused(run: Run, sandbox: Sandbox, words: tuple[str, ...], code: int, says: str) -> None:
     Path("names.csv").write_text("name\nAda\n")
     Path("ids.csv").write_text("object_id\n1\n")
     done = run("export", *words)

@@ -50,9 +50,7 @@ def test_the_failures_of_a_workbook_are_a_workbook_of_text(sandbox: Sandbox, loa
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^"])
-def test_failures_keep_the_delimiter_and_the_bom(
-    mark: bytes, delimiter: str, sandbox: Sandbox, load: Run, run: Run
-) -> None:
+def test_failures_keep_delimiter_and_bom(mark: bytes, delimiter: str, sandbox: Sandbox, load: Run, run: Run) -> None:
     """So that the program that opened the input shows the failures in the same columns; the next command reads it."""
     odd = f'a{delimiter}b,"c"'
     with io.StringIO(newline="") as text:
@@ -79,7 +77,7 @@ def test_failures_of_windows_text_get_a_bom(sandbox: Sandbox, load: Run) -> None
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("name", ["b.xlsx", "b.XLSX"])
-def test_a_workbook_can_be_asked_for(name: str, sandbox: Sandbox, load: Run) -> None:
+def test_failures_can_be_a_workbook(name: str, sandbox: Sandbox, load: Run) -> None:
     """What no workbook wrote stays; what a load wrote there makes way with a date."""
     Path("a.csv").write_text("from_id,to_id\n1,x\n")
     make_workbook(Path(name), ("from_id", "to_id"), (1, 2))

@@ -258,9 +258,7 @@ def test_the_account_that_takes_longest_begins_first(portals: Portals, run: Run,
     assert begun == ["acme", "delta", "beta", "coral"]
 
 
-def test_an_account_waits_for_its_quota(
-    portals: Portals, run: Run, workers: Workers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wait_for_quota(portals: Portals, run: Run, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     """With --wait-for-quota, once it has reset; without, it is left to the same command on another day."""
     monkeypatch.setattr(at_work, "AFTER_RESET", timedelta())
     Path("FLEET.toml").write_text(fleet("acme", "beta"))
@@ -273,7 +271,7 @@ def test_an_account_waits_for_its_quota(
     assert len(begun) == 2
 
 
-def test_progress_in_a_pipe_counts_all_accounts(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_in_a_pipe_counts_all(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also the first one; and an input without rows is no job that was finished before."""
     monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.0)
     Path("beta.csv").write_text("Record ID,to_object_id\n")
@@ -305,7 +303,7 @@ def test_results_below_a_file_are_refused_with_the_reason(portals: Portals, run:
     assert "the shared folder cannot be used (Not a directory)" in done.err
 
 
-def test_a_lost_scheduler_ends_the_fleet_with_a_summary(portals: Portals, run: Run, workers: Workers) -> None:
+def test_a_lost_scheduler_leaves_a_summary(portals: Portals, run: Run, workers: Workers) -> None:
     """What its workers do by then is in their own files, and the same command continues."""
 
     def lost(order: Order) -> PortalEnd:

@@ -125,7 +125,7 @@ def test_failures_of_several_inputs_have_the_union_of_their_columns(sandbox: San
     assert [(line["from_id"], line["a"], line["b"]) for line in found] == [("x", "A", ""), ("y", "", "B")]
 
 
-def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox) -> None:
+def test_a_named_pipe_is_refused(run: Run, sandbox: Sandbox) -> None:
     """It cannot be read twice, so it is no input by name."""
 
     os.mkfifo(Path("pipe.csv"))
@@ -133,7 +133,7 @@ def test_a_named_pipe_is_asked_for_as_standard_input(run: Run, sandbox: Sandbox)
 
 
 @pytest.mark.slow
-def test_whatever_is_left_out_of_a_folder_is_named(sandbox: Sandbox, load: Run) -> None:
+def test_files_left_out_of_a_folder_are_named(sandbox: Sandbox, load: Run) -> None:
     """Other endings, folders below, hidden files and locks; the tables of all endings are loaded."""
     Path("in/below").mkdir(parents=True)
     taken = ["a.csv", "b.ndjson", "c.json", "d.pq", "e.parq", "f.xlsm", "g.csv.xz"]

@@ -80,7 +80,7 @@ def test_a_custom_object_goes_by_every_name_that_its_schema_has(listed: Run, hub
     assert ("0-1", "2-7", "USER_DEFINED", 51, "Driver \x1b[2J") in _brief(found)
 
 
-def test_one_object_type_is_asked_for_once(listed: Run, hubspot: Run) -> None:
+def test_one_object_type_is_one_request(listed: Run, hubspot: Run) -> None:
     """Contacts to contacts has one direction; standard ids need no schema."""
     with hubspot(portal=PORTAL) as sandbox:
         found = listed("0-1", "0-1", "--api-version", "v4")

@@ -19,9 +19,7 @@ FILES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", FILES)
-def test_near_names_are_looked_for_100_times_at_most(
-    hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+def test_near_names_are_sought_100_times(hubspot: Run, run: Run, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """And a plan of hundreds of combinations can still be read."""
     header, line = FILES[what]
     Path("a.csv").write_text(header + "".join(line.format(n=number) for number in range(1, MANY + 1)))

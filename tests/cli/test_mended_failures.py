@@ -39,9 +39,7 @@ def kept(content: bytes) -> Path:
     ("following", "changed_input"),
     [*((each, False) for each in NEXT), ("the same command", True), ("retry", True), ("fresh", True)],
 )
-def test_every_next_command_keeps_corrected_failures(
-    following: str, changed_input: bool, sandbox: Sandbox, load: Run
-) -> None:
+def test_corrected_failures_are_kept(following: str, changed_input: bool, sandbox: Sandbox, load: Run) -> None:
     """It has a dated name then, and the screen says which; what the loader writes has its own place as before."""
     Path("a.csv").write_text(ROWS)
     assert load("a.csv").code == 1

@@ -66,7 +66,7 @@ def nights(sandbox: Sandbox, load: Run, run: Run) -> Run:
     return night
 
 
-def test_results_are_kept_for_so_many_days(nights: Run) -> None:
+def test_keep_deletes_older_results(nights: Run) -> None:
     """Those that ended longer ago are removed when the next run begins, with all that their journal names."""
     nights(days=40)
     nights(days=20)
@@ -173,7 +173,7 @@ def test_a_summary_that_no_load_wrote_is_kept_and_said(sandbox: Sandbox, load: R
     assert f"a.summary.json was there before this run and is kept as {kept.name}" in " ".join(done.err.split())
 
 
-def test_metrics_are_for_another_user_whatever_the_umask(sandbox: Sandbox, load: Run) -> None:
+def test_other_users_can_read_metrics_under_any_umask(sandbox: Sandbox, load: Run) -> None:
     """A scheduler's may be strict; all else that a load writes is for its owner only."""
     Path("a.csv").write_text(ROWS)
     before = os.umask(0o077)

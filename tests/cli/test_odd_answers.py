@@ -181,9 +181,7 @@ def old_proxy(monkeypatch: pytest.MonkeyPatch, url: str, *, stray: int = 0) -> I
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("stray", [0, 3])
-def test_http_1_0_and_status_101_cost_no_row(
-    hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch, stray: int
-) -> None:
+def test_http_1_0_and_101_cost_no_row(hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch, stray: int) -> None:
     """Connections that close after each answer are made anew, and a 101 is no answer: the request is sent again."""
     Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{number},201\n" for number in range(101, 121)))
     with hubspot() as sandbox, old_proxy(monkeypatch, sandbox.url, stray=stray) as seen:

@@ -44,9 +44,7 @@ def noting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[
     return got
 
 
-def test_the_program_gets_the_summary_and_no_secret(
-    noting: Run, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_program_gets_the_summary(noting: Run, sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once, after load, verify, undo, remove and export; what it prints is on standard error."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)

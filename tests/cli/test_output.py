@@ -21,7 +21,7 @@ from tests.cli.conftest import Run
 ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 
-def test_standard_output_is_empty_unless_asked_for(sandbox: Sandbox, load: Run) -> None:
+def test_standard_output_is_empty_without_json(sandbox: Sandbox, load: Run) -> None:
     """The counts, the files and the next command stand on standard error."""
     Path("a.csv").write_text(ROWS)
     done = load("a.csv")

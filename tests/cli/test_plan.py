@@ -107,7 +107,7 @@ def test_the_plan_says_what_is_there_already(plan: Run, hubspot: Run) -> None:
     assert ": 3 one by one" in said
 
 
-def test_a_long_load_is_told_what_batch_would_take(run: Run, hubspot: Run) -> None:
+def test_a_long_load_says_what_batch_would_take(run: Run, hubspot: Run) -> None:
     """Once, before it begins; and by batch, what that does not give."""
     Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{n},2\n" for n in range(1, 100)))
     with hubspot(faults=[{"fault": "401", "method": "PUT"}]):
@@ -302,9 +302,7 @@ def test_a_plan_writes_the_failures_of_a_load(
     assert planned.count(b",rejected,") == (7 if token else 5)
 
 
-def test_a_plan_writes_failures_only_if_its_command_says_so(
-    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_plan_writes_failures_only_when_asked(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the load's own file is called in the environment or in a job says nothing about a plan; nor a dry run."""
     Path("a.csv").write_text(BAD)
     Path("job.toml").write_text('failures = "bad.csv"\n')

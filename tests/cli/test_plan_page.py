@@ -77,9 +77,7 @@ def test_the_page_of_a_mirror_and_of_a_removal_says_what_goes(run: Run, hubspot:
     assert "1 removed as a whole, 0 losing labels only. 1 pair of the file has nothing to remove." in words
 
 
-def test_a_page_without_a_token_says_what_is_not_known(
-    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_without_a_token_says_what_it_lacks(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The account above all, and how much would be removed."""
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     Path("a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")

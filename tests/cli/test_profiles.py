@@ -60,7 +60,8 @@ def portals(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Portals]:
         yield found
 
 
-def asked(sandbox: Sandbox) -> list[tuple[str, str]]:
+def requests_of(sandbox: Sandbox) -> list[tuple[str, str]]:
+    """Return the method and the path of each request."""
     return [(request.method, request.path) for request in sandbox.requests]
 
 
@@ -100,7 +101,7 @@ def test_only_the_profiles_account_gets_requests(
             done = run(*words, "--profile", name, *(["--fresh"] if words[0] in ("load", "remove", "export") else []))
             refused = 2 if words[0] == "undo" else 3  # That account's load has left nothing to undo.
             assert done.code == (refused if name == "wrong" else 0), (words, done.err)
-        new = {each: asked(sandbox)[before[each] :] for each, sandbox in portals.items()}
+        new = {each: requests_of(sandbox)[before[each] :] for each, sandbox in portals.items()}
         assert [each for each in NAMES if new[each]] == [name]
         assert any(method == "PUT" for method, _ in new[name]) == (name != "wrong")
         assert name != "wrong" or set(new[name]) == {ACCOUNT}
@@ -124,10 +125,10 @@ def test_doctor_asks_another_account_nothing_but_whose_it_is(portals: Portals, r
     """Neither its quota, nor what its token may do."""
     done = run("doctor", "--profile", "wrong")
     assert (done.code, "belongs to HubSpot account 1004, not to 6004" in done.out) == (2, True)
-    assert asked(portals["wrong"]) == [ACCOUNT]
+    assert requests_of(portals["wrong"]) == [ACCOUNT]
 
 
-def test_a_token_file_in_the_home_folder(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_file_at_home(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written with a ~; that of a user who is not there is a file that is not there."""
     monkeypatch.setenv("HOME", str(Path("home").absolute()))
     Path("home").mkdir()
@@ -136,10 +137,10 @@ def test_a_token_file_in_the_home_folder(portals: Portals, run: Run, monkeypatch
     for home, code in (("~", 0), ("~nobody-of-this-name", 2)):
         Path("profiles.toml").write_text(profiles.replace("of_beta.token", f"{home}/beta.token"))
         assert run("labels", "contacts", "companies", "--profile", "beta").code == code
-    assert asked(portals["beta"])
+    assert requests_of(portals["beta"])
 
 
-def test_the_output_of_a_token_command_is_secret(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_commands_output_is_secret(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not into files, log, screen, nor into the report of a bug; it is what requests are signed with."""
     done = run("load", "a.csv", *CONTACTS, "--profile", "acme", "--log-file", "log")
     assert done.code == 0
@@ -191,12 +192,12 @@ def test_profiles_are_listed_without_secrets(portals: Portals, run: Run) -> None
         (("--profile", "acme", "--config", "other.toml"), "--portal-id in the --config file says otherwise"),
     ],
 )
-def test_contradictions_to_a_profile_are_refused(words: tuple[str, ...], says: str, portals: Portals, run: Run) -> None:
+def test_options_against_a_profile(words: tuple[str, ...], says: str, portals: Portals, run: Run) -> None:
     """In one sentence, before anything is sent; what agrees is no contradiction."""
     Path("job.toml").write_text('profile = "beta"\n')
     Path("other.toml").write_text("portal-id = 7\n")
     refused(run("labels", "contacts", "companies", *words), says)
-    assert not any(asked(sandbox) for sandbox in portals.values())
+    assert not any(requests_of(sandbox) for sandbox in portals.values())
 
 
 @pytest.mark.parametrize("blank", ["", " "])
@@ -212,18 +213,18 @@ def test_a_blank_account_is_refused(
         refused(run("labels", "contacts", "companies", *words), f"{option} is blank")
     with pytest.raises(UsageError, match="is blank"):
         loader.plan_sync("a.csv", profile=blank) if option == "profile" else loader.plan_sync("a.csv", portal_id=blank)
-    assert not any(asked(sandbox) for sandbox in portals.values())
+    assert not any(requests_of(sandbox) for sandbox in portals.values())
 
 
-def test_a_jobs_profile_wins_over_the_environment(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jobs_profile_wins(portals: Portals, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The profile of the job is used; another one in the environment is refused; rate on the command line counts."""
     Path("job.toml").write_text('profile = "beta"\n')
     monkeypatch.setenv("ASSOCIATION_LOADER_CONFIG", "job.toml")
     assert run("labels", "contacts", "companies", "--portal-id", "1001", "--rate", "50/1").code == 0
-    assert asked(portals["beta"])
+    assert requests_of(portals["beta"])
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILE", "acme")
     assert run("labels", "contacts", "companies").code == 2
-    assert not asked(portals["acme"])
+    assert not requests_of(portals["acme"])
 
 
 def test_a_run_is_resumed_under_its_own_profile(portals: Portals, run: Run) -> None:
@@ -232,12 +233,12 @@ def test_a_run_is_resumed_under_its_own_profile(portals: Portals, run: Run) -> N
     assert run(*words, "--profile", "coral", "--limit", "1").code == 0
     assert "--profile coral" in json.loads(Path("a.summary.json").read_text())["next_command"]
     done = run(*words, "--profile", "delta")
-    assert (done.code, asked(portals["delta"])) == (2, [])
+    assert (done.code, requests_of(portals["delta"])) == (2, [])
     assert "--profile was coral, now delta" in done.err
     assert run(*words, "--profile", "coral").code == 0
     for other in ((), ("--profile", "delta")):
         done = run("undo", "a.results.csv", "--yes", *other)
-        assert (done.code, asked(portals["delta"])) == (2, [])
+        assert (done.code, requests_of(portals["delta"])) == (2, [])
         assert "give --profile coral, with which it was made" in done.err
     with Journal(Path("a.journal")) as journal:
         journal.remember(undo=Undo(started_at="2026-11-29T03:00:00+00:00"))
@@ -272,9 +273,7 @@ GOOD = "portal-id = 1\n"
         ("[acme\n", "not valid TOML"),
     ],
 )
-def test_a_wrong_profile_is_refused_in_one_sentence(
-    content: str, says: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_profile_is_refused(content: str, says: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which file, which profile, what is wrong; and never what may be the token."""
     Path("profiles.token").write_text(content)  # By its name it may hold a token.
     monkeypatch.setenv("ASSOCIATION_LOADER_PROFILES", "profiles.token")
@@ -299,7 +298,7 @@ def test_a_slow_token_command_is_said(portals: Portals, run: Run, monkeypatch: p
     for verb in (["labels", "contacts", "companies"], ["doctor"]):
         done = run(*verb, "--profile", "acme")
         assert "token-command is not done after 0 seconds: waiting for it, 30 seconds at most" in done.err
-        assert asked(portals["acme"])
+        assert requests_of(portals["acme"])
 
 
 def test_a_file_that_everybody_may_write_chooses_no_command(portals: Portals, run: Run) -> None:
@@ -307,7 +306,7 @@ def test_a_file_that_everybody_may_write_chooses_no_command(portals: Portals, ru
     path = Path("profiles.toml")
     path.chmod(path.stat().st_mode | stat.S_IWOTH)
     assert "change its permissions to 600" in run("labels", "contacts", "companies", "--profile", "acme").err
-    assert not asked(portals["acme"])
+    assert not requests_of(portals["acme"])
 
 
 def test_profiles_are_in_the_folder_of_configurations(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,4 +326,4 @@ def test_python_has_the_keyword(portals: Portals) -> None:
     assert (done.exit_code, done.summary["portal_id"]) == (0, "1003")
     with pytest.raises(UsageError, match="token and profile are both given"):
         loader.plan_sync(Path("a.csv"), profile="delta", token="x" * 9)
-    assert not any(asked(portals[name]) for name in NAMES if name != "delta")
+    assert not any(requests_of(portals[name]) for name in NAMES if name != "delta")

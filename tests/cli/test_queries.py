@@ -254,9 +254,7 @@ def test_a_query_that_is_given_wrongly_is_refused(words: tuple[str, ...], said: 
         (f"postgres://ada:x@{CANARY}.invalid/x", "the database cannot be opened (failed to resolve host '***'"),
     ],
 )
-def test_a_closed_database_is_said_without_its_address(
-    address: str, said: str, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_cannot_be_opened(address: str, said: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one sentence; and no database is made where none is."""
     monkeypatch.setenv(VARIABLE, address)
     done = run("load", "--sql", LINKS, *CONTACTS, "--log-file", "log.jsonl")
@@ -286,9 +284,7 @@ class Refusing(socketserver.BaseRequestHandler):
         self.request.sendall(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
 
 
-def test_the_address_is_neither_written_nor_logged(
-    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_address_is_written(run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """A wrong password, and a bug: neither user, password nor host is in a message, the log, the report or logging."""
     caplog.set_level(logging.DEBUG)
     logging.getLogger("psycopg").setLevel(logging.DEBUG)

@@ -95,9 +95,7 @@ def test_copies_of_a_killed_command_are_removed(
     assert (temporary / "elsewhere" / "a.input").exists()
 
 
-def test_facts_about_an_object_are_in_the_journal(
-    web: Web, sandbox: Any, load: Run, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_an_object_in_the_journal(web: Web, sandbox: Any, load: Run, tmp_path_factory: pytest.TempPathFactory) -> None:
     """ETag, time and size; the private copy is gone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(temporary := tmp_path_factory.mktemp("temporary")))
@@ -307,9 +305,7 @@ def test_a_signal_ends_the_copying(web: Web, load: Run) -> None:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("place", ["memory://runs/tonight", "backup/tonight", "file://{folder}/backup/tonight"])
-def test_the_files_of_a_run_are_copied(
-    place: str, memory: Any, sandbox: Any, load: Run, run: Run, folder: Path
-) -> None:
+def test_files_of_a_run_are_copied(place: str, memory: Any, sandbox: Any, load: Run, run: Run, folder: Path) -> None:
     """Results, failures and summary; the same command once more copies the report, too, and a run that stops early."""
     (folder / "a.csv").write_bytes(ROWS + b"bad,203\n")
     place = place.format(folder=folder)

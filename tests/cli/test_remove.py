@@ -119,9 +119,7 @@ def test_a_file_that_names_no_label_takes_pairs_off_whole(remove: Run, world: Wo
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("header", ["Role", "Label name", "Association type"])
-def test_an_unread_column_that_may_be_the_label_is_refused(
-    header: str, remove: Run, world: World, portal: Sandbox
-) -> None:
+def test_a_column_that_may_be_the_label_is_refused(header: str, remove: Run, world: World, portal: Sandbox) -> None:
     """Without it, pairs would go whole: nothing is removed unless the user says what the column is."""
     before = world()
     done = remove("1,11,Boss\n3,13,Champion", header=f"from_id,to_id,{header}")

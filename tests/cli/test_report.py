@@ -10,7 +10,7 @@ from tests.cli.conftest import Run, contents, names, refused
 ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 
-def test_a_report_lies_beside_the_results_and_changes_no_other_file(sandbox: Sandbox, load: Run, run: Run) -> None:
+def test_a_report_is_written_beside_the_results(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Its name is said on standard error; nothing is asked of HubSpot."""
     Path("a.csv").write_text(ROWS)
     load("a.csv")
@@ -57,7 +57,7 @@ def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run) 
     assert not Path("a.report.html").exists()
 
 
-def test_a_run_that_is_set_aside_takes_its_report_along(sandbox: Sandbox, load: Run, run: Run) -> None:
+def test_the_report_of_an_earlier_run_is_renamed_with_it(sandbox: Sandbox, load: Run, run: Run) -> None:
     """And can still be reported of under its new name."""
     Path("a.csv").write_text(ROWS)
     load("a.csv")

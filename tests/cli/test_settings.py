@@ -165,9 +165,7 @@ def test_one_file_serves_load_and_plan(sandbox: Sandbox, run: Run) -> None:
     assert Path("r.csv").exists()
 
 
-def test_the_next_command_leaves_out_the_environment(
-    sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_next_leaves_out_the_environment(sandbox: Sandbox, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flags and values that were typed are kept, those from elsewhere need no repeating; typed, it works."""
     Path("a.csv").write_text("from_id,to_id\n1,2\nx,3\n")
     monkeypatch.setenv("ASSOCIATION_LOADER_FROM", "contacts")

@@ -205,9 +205,7 @@ def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(hubsp
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize(("fault", "code", "state"), [("400", 1, "undone"), ("401", 3, "undoing")])
-def test_the_next_undo_gives_the_primary_label_back(
-    fault: str, code: int, state: str, hubspot: Run, load: Run, run: Run
-) -> None:
+def test_undo_again_for_a_primary_label(fault: str, code: int, state: str, hubspot: Run, load: Run, run: Run) -> None:
     """Refused for itself, or the end of the command: until then the undo is not all done, and says so."""
     Path("a.csv").write_text("from_id,to_id,label\n1,12,Primary\n")
     portal = {"associations": [association(1, 11, "Primary")]}

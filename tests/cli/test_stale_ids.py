@@ -30,9 +30,7 @@ def write(pairs: list[tuple[int, int]]) -> None:
         ("first", 15, 1, "contacts"),
     ],
 )
-def test_ten_stale_ids_cost_few_requests(
-    hubspot: Run, load: Run, named: str, most: int, first_company: int, gone: str
-) -> None:
+def test_stale_ids_cost_little(hubspot: Run, load: Run, named: str, most: int, first_company: int, gone: str) -> None:
     """Also where contacts and companies have the same numbers; each pair fails with its own record in the message."""
     pairs = [(1 + n, first_company + n) for n in range(1000)]
     bad = [pairs[n][gone == "companies"] for n in range(50, 1000, 100)]

@@ -90,9 +90,7 @@ def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run
     assert "Authentication credentials not found" in " ".join(status("a.results.csv").out.split())
 
 
-def test_a_resumed_run_forgets_what_stopped_it(
-    hubspot: Run, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_forgets_its_stop(hubspot: Run, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.csv").write_text(ROWS)
     with hubspot(portal={"tokens": ["good-token"]}):
         assert load("a.csv").code == 3
@@ -129,7 +127,7 @@ def test_a_load_that_reads_is_seen_before_it_has_a_journal(stands: Run) -> None:
         assert (found["state"], found["process"], found["rows"]) == ("reading", str(os.getpid()), {})
 
 
-def test_a_load_killed_before_sending_is_planned(
+def test_killed_before_sending_is_planned(
     sandbox: Sandbox, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything is read, nothing was sent."""

@@ -129,7 +129,7 @@ def test_a_quota_that_is_spent_when_a_run_is_resumed_resets_when_the_account_say
     assert ends[1].err.count("00:00 Asia/Tokyo") == 1
 
 
-def test_labels_that_cannot_be_asked_for_leave_the_rows_pending(hubspot: Run, load: Run) -> None:
+def test_rows_stay_pending_when_labels_cannot_be_read(hubspot: Run, load: Run) -> None:
     """A portal that only answers 500 at the start: exit 5, a summary, and the same command goes on."""
     Path("a.csv").write_text(rows(3))
     portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Boss", "name": "boss"}]}

@@ -178,9 +178,7 @@ def content(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("how", ["keyword", "environment", "file"])
-def test_a_dry_run_from_python_writes_nothing(
-    how: str, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dry_run_writes_nothing(how: str, sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever way it is asked for; the report says what a load would do."""
     (folder / "a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
     given: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
@@ -210,7 +208,7 @@ def test_a_flag_that_python_switches_off_is_off(sandbox: Sandbox, monkeypatch: p
     assert sandbox.count("PUT") == 1
 
 
-def test_what_python_shows_is_what_it_is_told_to(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
+def test_python_shows_only_what_its_keywords_say(sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing by itself; the screen with `quiet=False`, one JSON object for each event with `json=True`."""
     Path("a.csv").write_text("from_id,to_id\n101,201\n")
     given: dict[str, Any] = {"object_type": "contacts", "to_object_type": "companies"}
@@ -223,7 +221,7 @@ def test_what_python_shows_is_what_it_is_told_to(sandbox: Sandbox, capfd: pytest
     assert json.loads(capfd.readouterr().out.splitlines()[-1])["event"] == "summary"
 
 
-def test_an_undo_from_python_asks_when_it_is_told_to_ask(sandbox: Sandbox) -> None:
+def test_an_undo_from_python_can_ask(sandbox: Sandbox) -> None:
     """With `yes=False` and no terminal it takes nothing back, as the command."""
     Path("a.csv").write_text("from_id,to_id\n101,201\n")
     loader.load_sync("a.csv", object_type="contacts", to_object_type="companies")

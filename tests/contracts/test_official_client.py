@@ -57,7 +57,16 @@ def post(from_id: str, to_id: str, *types: Any) -> Any:
     return v4.PublicAssociationMultiPost(types=list(types), **ends)
 
 
-def test_the_official_client_labels_a_pair(sandbox: Sandbox, client: Any) -> None:
+def by_email(client: Any, *emails: str) -> Any:
+    """Return what the client finds by these emails."""
+    inputs = [ContactId(id=email) for email in emails]
+    body = BatchReadInputSimplePublicObjectId(
+        id_property="email", inputs=inputs, properties=["email"], properties_with_history=[]
+    )
+    return client.crm.contacts.batch_api.read(body)
+
+
+def test_the_client_labels_a_pair(sandbox: Sandbox, client: Any) -> None:
     """201 with the bare pair, which the client's model reads."""
     pair = client.crm.associations.v4.basic_api.create("contacts", "101", "companies", "201", [DECIDER])
     assert (pair.from_object_type_id, pair.from_object_id) == ("0-1", "101")
@@ -66,7 +75,7 @@ def test_the_official_client_labels_a_pair(sandbox: Sandbox, client: Any) -> Non
     assert sandbox.portal.types_of("0-1", 101, "0-2", 201) == {("HUBSPOT_DEFINED", 279), ("USER_DEFINED", 36)}
 
 
-def test_the_official_client_reads_a_records_associations(client: Any) -> None:
+def test_the_client_reads_a_records_associations(client: Any) -> None:
     """From the company's end, page by page."""
     api = client.crm.associations.v4.basic_api
     for contact in ("101", "102", "103"):
@@ -79,21 +88,21 @@ def test_the_official_client_reads_a_records_associations(client: Any) -> None:
     assert rest.paging is None
 
 
-def test_the_official_client_deletes_a_pair(sandbox: Sandbox, client: Any) -> None:
+def test_the_client_deletes_a_pair(sandbox: Sandbox, client: Any) -> None:
     api = client.crm.associations.v4.basic_api
     api.create("contacts", "101", "companies", "201", [DECIDER])
     api.archive("contacts", "101", "companies", "201")
     assert sandbox.portal.pairs() == {}
 
 
-def test_the_official_client_makes_a_default_association(client: Any) -> None:
+def test_the_client_makes_a_default_association(client: Any) -> None:
     """One result for each direction."""
     answer = client.crm.associations.v4.basic_api.create_default("contacts", "101", "companies", "201")
     assert answer.status == "COMPLETE"
     assert {each.association_spec.association_type_id for each in answer.results} == {279, 280}
 
 
-def test_the_official_client_creates_a_batch(sandbox: Sandbox, client: Any) -> None:
+def test_the_client_creates_a_batch(sandbox: Sandbox, client: Any) -> None:
     """201 for a whole batch; one record that does not exist refuses all of it, and is named."""
     api = client.crm.associations.v4.batch_api
     good, bad = post("101", "201", DECIDER), post("102", "999", PLAIN)
@@ -106,7 +115,7 @@ def test_the_official_client_creates_a_batch(sandbox: Sandbox, client: Any) -> N
     assert len(sandbox.portal.associations) == 1
 
 
-def test_the_official_client_reads_a_batch(client: Any) -> None:
+def test_the_client_reads_a_batch(client: Any) -> None:
     """A record without associations is an error of the 207."""
     client.crm.associations.v4.basic_api.create("contacts", "101", "companies", "201", [PLAIN])
     inputs = [v4.PublicFetchAssociationsBatchRequest(id=each) for each in ("101", "102")]
@@ -117,7 +126,7 @@ def test_the_official_client_reads_a_batch(client: Any) -> None:
     assert (found._from.id, [each.to_object_id for each in found.to]) == ("101", ["201"])
 
 
-def test_the_official_client_archives_labels_and_pairs_in_batches(sandbox: Sandbox, client: Any) -> None:
+def test_the_client_archives_labels_and_pairs_in_batches(sandbox: Sandbox, client: Any) -> None:
     """204 for both."""
     api = client.crm.associations.v4.batch_api
     labelled = v4.BatchInputPublicAssociationMultiPost(inputs=[post("101", "201", DECIDER)])
@@ -130,7 +139,7 @@ def test_the_official_client_archives_labels_and_pairs_in_batches(sandbox: Sandb
     assert sandbox.portal.pairs() == {}
 
 
-def test_the_official_client_lists_and_defines_labels(client: Any) -> None:
+def test_the_client_lists_and_defines_labels(client: Any) -> None:
     """With the current path of the specification."""
     api = client.crm.associations.v4.schema.definitions_api
     found = {(each.category, each.type_id): each.label for each in api.get_all("contacts", "companies").results}
@@ -141,7 +150,7 @@ def test_the_official_client_lists_and_defines_labels(client: Any) -> None:
     assert [each.label for each in created.results] == ["Owner", "Owned"]
 
 
-def test_the_official_client_lists_records_page_by_page(client: Any) -> None:
+def test_the_client_lists_records_page_by_page(client: Any) -> None:
     """As an export does: those with associations, and those that the portal's file names, each once."""
     for contact in ("103", "102"):
         client.crm.associations.v4.basic_api.create("contacts", contact, "companies", "201", [PLAIN])
@@ -152,7 +161,7 @@ def test_the_official_client_lists_records_page_by_page(client: Any) -> None:
     assert client.crm.companies.get_all()[0].id == "201"
 
 
-def test_the_official_client_makes_single_and_paired_labels_until_there_are_fifty(client: Any) -> None:
+def test_the_client_makes_single_and_paired_labels_until_there_are_fifty(client: Any) -> None:
     """A single label of one object type is one type, any other two; the fifty-first is HubSpot's own 437."""
     api = client.crm.associations.v4.schema.definitions_api
 
@@ -171,7 +180,7 @@ def test_the_official_client_makes_single_and_paired_labels_until_there_are_fift
     assert (refused.value.status, json.loads(refused.value.body)["category"]) == (437, "VALIDATION_ERROR")
 
 
-def test_the_official_client_sees_hubspots_errors(client: Any) -> None:
+def test_the_client_sees_hubspots_errors(client: Any) -> None:
     """The body of a 400 is readable as the client's own error."""
     with pytest.raises(v4.ApiException) as caught:
         client.crm.associations.v4.basic_api.create("companies", "201", "contacts", "101", [PLAIN])
@@ -179,19 +188,13 @@ def test_the_official_client_sees_hubspots_errors(client: Any) -> None:
     assert "INVALID_OBJECT_IDS" in caught.value.body
 
 
-def test_the_official_client_finds_records_by_a_unique_property(client: Any) -> None:
+def test_the_client_finds_records_by_a_unique_property(client: Any) -> None:
     """As a load with emails for ids does."""
-    body = BatchReadInputSimplePublicObjectId(
-        id_property="email",
-        inputs=[ContactId(id="ada@example.com")],
-        properties=["email"],
-        properties_with_history=[],
-    )
-    (found,) = client.crm.contacts.batch_api.read(body).results
+    (found,) = by_email(client, "ada@example.com").results
     assert (found.id, found.properties["email"]) == ("101", "ada@example.com")
 
 
-def test_the_official_client_lists_schemas(client: Any) -> None:
+def test_the_client_lists_schemas(client: Any) -> None:
     (found,) = client.crm.schemas.core_api.get_all().results
     assert (found.object_type_id, found.name, found.fully_qualified_name) == ("2-7", "vehicle", "p62515_vehicle")
     assert (found.labels.singular, found.labels.plural) == ("Car", "Cars")
@@ -224,12 +227,6 @@ async def test_records_are_found_as_the_official_client_finds_them(sandbox: Sand
     async with open_gateway(Settings(read=(), connection=connection), surroundings()) as gateway:
         portal = GatewayPortal(gateway)
         found = await portal.records(Question("0-1", "email"), values)
-    body = BatchReadInputSimplePublicObjectId(
-        id_property="email",
-        inputs=[ContactId(id=value) for value in values],
-        properties=["email"],
-        properties_with_history=[],
-    )
-    seen = client.crm.contacts.batch_api.read(body)
+    seen = by_email(client, *values)
     assert found.records == tuple((each.id, each.properties["email"]) for each in seen.results)
     assert found.absent == {"nobody@example.com"} == set(seen.errors[0].context["ids"])

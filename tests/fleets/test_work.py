@@ -134,7 +134,7 @@ def lines(folder: Path) -> list[dict[str, str]]:
 
 @pytest.mark.slow_after(1)
 @pytest.mark.parametrize("damage", ["none", "the second piece is half", "a newer lease has half a piece"])
-def test_another_worker_goes_on_where_one_was_lost(damage: str, sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
+def test_another_worker_continues_for_a_lost_one(damage: str, sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
     """Each pair is there once, each row has one outcome, and undo leaves what the run cannot prove to have made."""
     before = dict(sandbox.portal.pairs())
     assert len(before) == 20
@@ -197,9 +197,7 @@ def test_a_worker_that_is_refused_loses_nothing_of_the_one_before(
     assert statuses["unchanged"] < sent, "what the lost worker did is not known any more"
 
 
-def test_a_shared_folder_that_stays_away_stops_the_work_and_the_same_goes_on(
-    sandbox: Sandbox, order: Order, tmp_path: Path
-) -> None:
+def test_a_lost_shared_folder_stops_the_work_until_it_is_back(sandbox: Sandbox, order: Order, tmp_path: Path) -> None:
     """Nothing leaves once the fence is closed; the end says what to do, and no pair is sent in vain after it."""
     runs, ends = tmp_path / "runs", list[PortalEnd]()
     timing = replace(TIMING, fence=0.3)

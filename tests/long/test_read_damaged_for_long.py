@@ -11,7 +11,7 @@ FIRST = SEED + 1_000_000
 """Other files than those of the slow test."""
 
 
-def test_ten_thousand_damaged_files_are_told_in_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ten_thousand_damaged_files_end_in_words(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A failure notes the seed of its file; no panic of a library reaches the screen."""
     good = sources()
     for number in range(FILES):

@@ -66,7 +66,7 @@ def test_nothing_but_an_object_type_gets_into_a_path(end: str) -> None:
 
 @FEW
 @given(st.text("0129./%?#;:\\\n\r\0 \uff11\u0661-x", max_size=8))
-def test_whatever_a_cell_holds_a_path_has_the_same_segments(text: str) -> None:
+def test_no_cell_changes_the_segments_of_a_path(text: str) -> None:
     """Either the gate refuses, or the path splits into exactly the segments that were meant."""
     pair = Pair(1, "0-1", text, "0-2", "201", TYPES, 1)
     with suppress(ValueError):

@@ -67,7 +67,7 @@ def test_a_package_that_the_database_does_not_know_is_named() -> None:
     assert "not audited: rich" in text
 
 
-def test_what_python_brings_along_is_told_and_fails_no_build() -> None:
+def test_a_hole_in_pythons_own_pip_fails_no_build() -> None:
     """No change to this project can mend the pip of a Python."""
     text, exit_code = audited(HARMLESS, OLD_PIP)
     assert exit_code == 0

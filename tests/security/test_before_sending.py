@@ -30,7 +30,7 @@ def test_another_portals_token_sends_nothing_and_changes_nothing(make_world: Mak
     world.goes_on_and_completes("--portal-id", "111")
 
 
-def test_a_run_goes_on_in_its_own_portal_only(make_world: MakeWorld) -> None:
+def test_a_run_resumes_in_its_own_portal_only(make_world: MakeWorld) -> None:
     """Without --portal-id too: the journal knows where the run began, and another portal's ids are other records."""
     world = make_world(20, portal={"portal_id": 111})
     world.run("--limit", "5", "--quiet")

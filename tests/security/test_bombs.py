@@ -78,7 +78,7 @@ def test_code_that_a_parquet_file_carries_is_not_run(tmp_path: Path, capfd: pyte
 
 
 @pytest.mark.parametrize("name", ["a.pkl", "a.pickle", "a.csv", "a.parquet"])
-def test_a_pickle_is_no_input_whatever_its_name(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_pickle_is_refused_under_any_name(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     place = tmp_path / "harmed"
     (tmp_path / name).write_bytes(pickle.dumps(Harm(place)))
     assert plan(tmp_path / name, capfd)[0] == 2

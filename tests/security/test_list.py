@@ -32,7 +32,7 @@ LIST = """
 5. ids in the path of a URL
     test_addresses::test_nothing_but_a_record_id_gets_into_a_path
     test_addresses::test_nothing_but_an_object_type_gets_into_a_path
-    test_addresses::test_whatever_a_cell_holds_a_path_has_the_same_segments
+    test_addresses::test_no_cell_changes_the_segments_of_a_path
     test_addresses::test_a_file_full_of_such_ids_sends_none_of_them
 6. the base URL
     test_addresses::test_an_address_that_could_be_anybodys_is_refused
@@ -74,7 +74,7 @@ LIST = """
     test_read_inputs::test_a_bomb_is_stopped
 15. pickles in Parquet, and elsewhere
     test_bombs::test_code_that_a_parquet_file_carries_is_not_run
-    test_bombs::test_a_pickle_is_no_input_whatever_its_name
+    test_bombs::test_a_pickle_is_refused_under_any_name
     test_bombs::test_the_loader_unpickles_evaluates_and_starts_nothing
     test_audit::test_pyarrow_is_newer_than_its_known_holes
 16. who may read the files
@@ -83,7 +83,7 @@ LIST = """
 17. a symbolic link at the place of an output
     test_outputs::test_no_symbolic_link_at_the_place_of_an_output_is_written_through
 18. answers of HubSpot's in outputs
-    test_outputs::test_an_answer_of_a_megabyte_is_told_in_a_line
+    test_outputs::test_an_answer_of_a_megabyte_is_cut_to_a_line
     test_answers::test_a_page_in_an_answer_is_cut_and_escaped
     test_send_transport::test_a_body_is_read_up_to_its_cap_and_not_a_byte_further
 19. dependencies with known vulnerabilities
@@ -98,7 +98,7 @@ LIST = """
     test_audit::test_importing_the_loader_opens_and_starts_nothing
 21. the wrong portal
     test_before_sending::test_another_portals_token_sends_nothing_and_changes_nothing
-    test_before_sending::test_a_run_goes_on_in_its_own_portal_only
+    test_before_sending::test_a_run_resumes_in_its_own_portal_only
 22. a dry run
     test_before_sending::test_without_a_token_a_dry_run_opens_no_socket
     test_before_sending::test_with_a_token_a_dry_run_only_asks

@@ -364,7 +364,7 @@ def test_no_symbolic_link_at_the_place_of_an_output_is_written_through(
 # --- 18: what HubSpot said
 
 
-def test_an_answer_of_a_megabyte_is_told_in_a_line(make_world: MakeWorld) -> None:
+def test_an_answer_of_a_megabyte_is_cut_to_a_line(make_world: MakeWorld) -> None:
     """500 characters at most, wherever it is repeated: results, failures, screen, log."""
     body = "<html>\x1b[2J\r\n" + "x" * 300_000
     error = {"status": "error", "message": body, "category": body, "correlationId": body}

@@ -50,7 +50,7 @@ def command(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
         process.communicate()
 
 
-def test_a_fleet_is_interrupted_and_goes_on_and_loses_a_worker(
+def test_a_fleet_survives_ctrl_c_and_a_lost_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[], "subprocess.Popen[str]"]
 ) -> None:
     """Ctrl-C ends every portal in order, the same command goes on, and what a killed worker did is done by another."""

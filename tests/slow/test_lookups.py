@@ -12,8 +12,8 @@ from tests.slow.command import command
 
 VALUES = 6000
 KILLS = 3
-UNDER_WAY = 10 * 100
-"""Values that may be asked for again after a kill: ten requests of a hundred."""
+IN_FLIGHT = 10 * 100
+"""Values that may be looked up again after a kill: ten requests of a hundred."""
 
 
 def start(sandbox: Sandbox, folder: Path, rate: str = "200/1") -> subprocess.Popen[bytes]:
@@ -21,14 +21,14 @@ def start(sandbox: Sandbox, folder: Path, rate: str = "200/1") -> subprocess.Pop
     return command(sandbox, folder, "load", "a.csv", *words)
 
 
-def asked(sandbox: Sandbox) -> Counter[str]:
+def lookups_by_value(sandbox: Sandbox) -> Counter[str]:
     """How often each value was looked up; what records are associated with is read by another path."""
     lookups = [each for each in sandbox.requests if "/objects/" in each.path and each.path.endswith("/batch/read")]
     bodies = [json.loads(each.body or b"") for each in lookups]
     return Counter(each["id"] for body in bodies for each in body["inputs"])
 
 
-def test_a_killed_load_asks_for_no_value_twice_but_those_under_way(tmp_path: Path) -> None:
+def test_a_killed_load_looks_up_no_value_twice_but_those_in_flight(tmp_path: Path) -> None:
     """Three kills in the middle; in the end every row has a result, and nothing was sent before all was known."""
     lines = [f"n{number}@example.com,{number}\n" for number in range(1, VALUES + 1)]
     (tmp_path / "a.csv").write_text("from_id,to_id\n" + "".join(lines))
@@ -37,18 +37,18 @@ def test_a_killed_load_asks_for_no_value_twice_but_those_under_way(tmp_path: Pat
         for kill in range(1, KILLS + 1):
             process = start(sandbox, tmp_path)
             deadline = time.monotonic() + 30
-            while sum(asked(sandbox).values()) < kill * 1500:
+            while sum(lookups_by_value(sandbox).values()) < kill * 1500:
                 assert time.monotonic() < deadline, "waited in vain"
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
             process.wait()
             assert sandbox.count("PUT") == 0
         assert start(sandbox, tmp_path).wait(timeout=60) == 1
-        times = asked(sandbox)
+        times = lookups_by_value(sandbox)
     assert len(times) == VALUES
     again = sum(times.values()) - VALUES
-    print(f"{again} values asked for again after {KILLS} kills")
-    assert again <= KILLS * UNDER_WAY
+    print(f"{again} values looked up again after {KILLS} kills")
+    assert again <= KILLS * IN_FLIGHT
     rows = json.loads((tmp_path / "a.summary.json").read_text())["rows"]
     assert (rows["created"], rows["rejected"]) == (19, VALUES - 19)
     assert not list(tmp_path.glob("*lookups*"))

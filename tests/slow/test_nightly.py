@@ -44,7 +44,7 @@ def test_a_good_night_prints_nothing_so_cron_sends_no_mail(night: Night) -> None
         assert (night.folder / name).stat().st_mode & 0o077 == 0
 
 
-def test_wrong_rows_are_told_and_the_night_counts_as_done(night: Night) -> None:
+def test_wrong_rows_are_reported_and_the_night_is_done(night: Night) -> None:
     """Exit 1 with one sentence that says where to look."""
     done = script(night)
     assert done.returncode == 1
@@ -84,7 +84,7 @@ def test_a_second_load_says_that_an_earlier_one_is_at_work(night: Night) -> None
     assert night.sandbox.count("PUT") == 0
 
 
-def test_a_night_that_stopped_for_now_goes_on_by_itself(night: Night) -> None:
+def test_a_night_that_stopped_is_tried_again(night: Night) -> None:
     """Exit 5 is tried again until it is not, and nothing is sent twice."""
     night.strike([{"fault": 477, "times": 2}])
     done = script(night)
@@ -93,7 +93,7 @@ def test_a_night_that_stopped_for_now_goes_on_by_itself(night: Night) -> None:
     assert night.sandbox.count("PUT", status=201) + night.sandbox.count("PUT", status=200) == 3
 
 
-def test_a_night_that_never_ends_says_that_the_next_goes_on(night: Night) -> None:
+def test_a_night_that_never_ends_is_exit_5(night: Night) -> None:
     """After the last try the code is 5."""
     night.strike([{"fault": 477}])
     done = script(night, ASSOCIATIONS_TRIES="2")
@@ -111,7 +111,7 @@ def test_what_needs_a_person_is_not_tried_again(night: Night) -> None:
     assert "needs a person (exit code 3)" in done.stdout
 
 
-def test_the_next_night_sets_the_last_one_aside_and_sends_only_the_change(night: Night) -> None:
+def test_the_next_night_sends_only_the_change(night: Night) -> None:
     """A file that is almost the same costs one read and the new pair."""
     night.write("11,21\n12,22\n")
     assert script(night).returncode == 0

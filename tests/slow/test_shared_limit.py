@@ -101,6 +101,6 @@ def test_the_next_command_does_not_add_to_what_the_last_one_sent(tmp_path: Path)
 
 
 @pytest.mark.parametrize("seed", range(2, 12))
-def test_whatever_loaders_do_no_window_holds_more_than_the_limit(seed: int, tmp_path: Path) -> None:
+def test_no_window_holds_more_than_the_limit(seed: int, tmp_path: Path) -> None:
     """With time made up; `make test` tries two more."""
     hold_seed(seed, tmp_path)

@@ -49,7 +49,7 @@ MOMENTS: dict[str, Harm] = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_at_this_moment_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
+def test_a_load_killed_at_this_moment_resumes(make_world: MakeWorld, moment: str) -> None:
     """Items 47, 48: the next command sends what has no outcome, once; no success of the journal is sent again."""
     world = make_world(ROWS, latency="20ms")
     command = world.start(*CONCURRENCY, harm=MOMENTS[moment])
@@ -83,7 +83,7 @@ ASIDE: dict[str, Harm] = {
 
 
 @pytest.mark.parametrize("moment", ASIDE)
-def test_killed_while_last_nights_files_are_set_aside_a_load_goes_on(make_world: MakeWorld, moment: str) -> None:
+def test_a_load_killed_while_it_renames_earlier_files_resumes(make_world: MakeWorld, moment: str) -> None:
     """Items 47, 57: a finished run makes way for the next input; the same command always goes on, by itself."""
     world = make_world(ROWS)
     assert world.run(*CONCURRENCY).exit_code == 0
@@ -114,7 +114,7 @@ BATCH_MOMENTS: dict[str, Harm] = {
 
 
 @pytest.mark.parametrize("moment", BATCH_MOMENTS)
-def test_a_load_of_batches_that_was_killed_goes_on(make_world: MakeWorld, moment: str) -> None:
+def test_a_killed_load_of_batches_resumes(make_world: MakeWorld, moment: str) -> None:
     """Items 47, 48 for batches: nothing is lost; what was applied and not recorded is reported as created."""
     world = make_world(ROWS, record_bodies=True)
     command = world.start(*BATCH, harm=BATCH_MOMENTS[moment])

@@ -39,7 +39,7 @@ def test_no_request_leaves_after_a_signal(make_world: MakeWorld, number: signal.
     world.goes_on_and_completes(*CONCURRENCY)
 
 
-def test_a_process_that_slept_goes_on_within_the_limit(make_world: MakeWorld) -> None:
+def test_a_process_that_slept_keeps_to_the_limit(make_world: MakeWorld) -> None:
     """Item 61: a closed laptop, twice: requests in flight are tried again, and no burst makes up for lost time."""
     world = make_world(150, latency="20ms", rate="50/1")
     command = world.start(*CONCURRENCY, "--rate", "50/1", "--timeout", "1")

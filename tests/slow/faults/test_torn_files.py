@@ -77,7 +77,7 @@ def test_the_journals_log_may_be_cut_anywhere(world: World) -> None:
     assert len(seen) > 3
 
 
-def test_a_load_goes_on_from_a_log_that_was_cut(world: World) -> None:
+def test_a_load_resumes_from_a_log_that_was_cut(world: World) -> None:
     """Item 49: outcomes of the part that is gone are sent once more, the others are not, and the results are right."""
     files = files_of(world)
     whole = len(files[LOG])
@@ -108,7 +108,7 @@ def _remade(results: Path, journal: Journal) -> bytes:
     return results.read_bytes()
 
 
-def test_a_load_goes_on_with_results_that_were_cut(world: World) -> None:
+def test_a_load_resumes_with_results_that_were_cut(world: World) -> None:
     """Item 49: also when the log lost some commits at the same time; no line is lost, none stands there twice."""
     files = files_of(world)
     whole = len(files[RESULTS])
