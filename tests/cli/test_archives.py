@@ -18,7 +18,7 @@ from tests.cli.conftest import Run, contents, lines
 from tests.security.bombs import zipped
 
 CSV = b"object_id,to_object_id\n101,201\n"
-OTHER_ORDER = b"to_object_id,object_id\n202,102\n"
+SWAPPED = b"to_object_id,object_id\n202,102\n"
 JSON_LINES = b'{ "object_id": 103, "to_object_id": 203 }\n'
 
 
@@ -66,7 +66,7 @@ READ: dict[str, tuple[str, Callable[[], bytes], set[str]]] = {
         lambda: zipped(
             {
                 "a.csv": CSV,
-                "b/b.csv": OTHER_ORDER,
+                "b/b.csv": SWAPPED,
                 "c": b"-",
                 "d.txt": JSON_LINES,
                 "e.xlsx": workbook(),
@@ -99,12 +99,12 @@ def test_packed_files_and_zips_are_read_table_by_table(sandbox: Sandbox, load: R
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "tar": (lambda: tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER}), 'tar archive that holds "a.csv", "b.csv"'),
+    "tar": (lambda: tarred(**{"a.csv": CSV, "b.csv": SWAPPED}), 'tar archive that holds "a.csv", "b.csv"'),
     "tar of one": (lambda: tarred(**{"a.csv": CSV}), '"a.csv"'),
-    "tar.gz": (lambda: gzip.compress(tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER})), '"a.csv", "b.csv"'),
-    "tar.bz2": (lambda: bz2.compress(tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER})), '"a.csv", "b.csv"'),
-    "tar.xz": (lambda: lzma.compress(tarred(**{"a.csv": CSV, "b.csv": OTHER_ORDER})), '"a.csv", "b.csv"'),
-    "large tar": (lambda: tarred(**{"a.csv": CSV + b"1,2\n" * (1 << 19), "b.csv": OTHER_ORDER}), '"a.csv", "…"'),
+    "tar.gz": (lambda: gzip.compress(tarred(**{"a.csv": CSV, "b.csv": SWAPPED})), '"a.csv", "b.csv"'),
+    "tar.bz2": (lambda: bz2.compress(tarred(**{"a.csv": CSV, "b.csv": SWAPPED})), '"a.csv", "b.csv"'),
+    "tar.xz": (lambda: lzma.compress(tarred(**{"a.csv": CSV, "b.csv": SWAPPED})), '"a.csv", "b.csv"'),
+    "large tar": (lambda: tarred(**{"a.csv": CSV + b"1,2\n" * (1 << 19), "b.csv": SWAPPED}), '"a.csv", "…"'),
     "Zstandard": (lambda: b"\x28\xb5\x2f\xfd" + CSV, "Zstandard"),
     "LZ4": (lambda: b"\x04\x22\x4d\x18" + CSV, "LZ4"),
     "older LZ4": (lambda: b"\x02\x21\x4c\x18" + CSV, "LZ4"),
@@ -151,10 +151,10 @@ def test_other_archives_are_refused_before_anything_is_sent(case: str, sandbox: 
 @pytest.mark.slow
 def test_an_archive_of_several_tables_is_resumed_and_checked_as_one_file(sandbox: Sandbox, load: Run) -> None:
     """Its results are named after the archive; another content is another input."""
-    Path("a.zip").write_bytes(zipped({"a.csv": CSV, "b.csv": OTHER_ORDER}))
+    Path("a.zip").write_bytes(zipped({"a.csv": CSV, "b.csv": SWAPPED}))
     assert load("a.zip", "--limit", "1").code == 0
     assert load("a.zip").code == 0
     assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "102"}
-    Path("a.zip").write_bytes(zipped({"a.csv": CSV, "b.csv": OTHER_ORDER.replace(b"102", b"106")}))
+    Path("a.zip").write_bytes(zipped({"a.csv": CSV, "b.csv": SWAPPED.replace(b"102", b"106")}))
     assert load("a.zip").code == 0
     assert {line["object_id"] for line in lines("a.results.csv")} == {"101", "106"}
