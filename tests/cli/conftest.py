@@ -145,8 +145,14 @@ def paste(run: Callable[..., Done]) -> Callable[[str], Done]:
 
 @pytest.fixture
 def load(run: Callable[..., Done]) -> Callable[..., Done]:
-    """Run `load` from contacts to companies at full speed."""
-    return lambda *arguments: run("load", *arguments, *CONTACTS, "--rate", "9999/1")
+    """Run `load` from contacts to companies at full speed; with a `text`, the first argument is a file that gets it."""
+
+    def loaded(*arguments: str, text: str | None = None) -> Done:
+        if text is not None:
+            Path(arguments[0]).write_text(text)
+        return run("load", *arguments, *CONTACTS, "--rate", "9999/1")
+
+    return loaded
 
 
 def contents() -> dict[str, str]:

@@ -19,8 +19,7 @@ def rows_of(name: str) -> list[str]:
 
 def test_after_a_limit_the_same_command_continues(sandbox: Sandbox, load: Run) -> None:
     """Unfinished, same input and settings: goes on; each row is sent once and stands there once."""
-    Path("a.csv").write_text(FIVE)
-    assert load("a.csv", "--limit", "2").code == 0
+    assert load("a.csv", "--limit", "2", text=FIVE).code == 0
     assert rows_of("a.results.csv") == ["2", "3"]
     assert summary("a.summary.json")["rows"]["pending"] == 3
     assert sandbox.count("PUT") == 2
@@ -33,8 +32,7 @@ def test_after_a_limit_the_same_command_continues(sandbox: Sandbox, load: Run) -
 
 def test_the_next_command_after_a_limit_has_no_limit(sandbox: Sandbox, load: Run, run: Run) -> None:
     """And it is exact: typed as it stands, it finishes the load."""
-    Path("a b.csv").write_text(FIVE)
-    load("a b.csv", "--limit=2", "--fresh")
+    load("a b.csv", "--limit=2", "--fresh", text=FIVE)
     following = summary("a b.summary.json")["next_command"]
     assert following == "association-loader load 'a b.csv' --from contacts --to companies --rate 9999/1"
     assert run("load", "a b.csv", *following.split()[4:]).code == 0
@@ -45,8 +43,7 @@ def test_the_next_command_after_a_limit_has_no_limit(sandbox: Sandbox, load: Run
 @pytest.mark.parametrize("content", [FIVE, FIVE + "x,206\n"])
 def test_a_finished_run_repeats_its_summary_and_sends_nothing(content: str, sandbox: Sandbox, load: Run) -> None:
     """The same exit code, the same summary, the same results; not one request, and no token is needed."""
-    Path("a.csv").write_text(content)
-    first = load("a.csv")
+    first = load("a.csv", text=content)
     before, before_summary, requests = contents(), summary("a.summary.json"), sandbox.count()
     second = load("a.csv")
     assert first.code == second.code == int("x" in content)
@@ -63,8 +60,7 @@ def test_a_finished_run_repeats_its_summary_and_sends_nothing(content: str, sand
 @pytest.mark.parametrize("harm", ["deleted", "cut", "edited"])
 def test_damaged_results_are_written_again(harm: str, sandbox: Sandbox, load: Run) -> None:
     """The journal is the truth; the results are made from it."""
-    Path("a.csv").write_text(FIVE + "x,206\n")
-    load("a.csv")
+    load("a.csv", text=FIVE + "x,206\n")
     results = Path("a.results.csv")
     before = results.read_bytes()
     if harm == "deleted":
@@ -82,12 +78,10 @@ def test_damaged_results_are_written_again(harm: str, sandbox: Sandbox, load: Ru
 
 def test_another_input_renames_the_files_of_a_finished_run(sandbox: Sandbox, load: Run) -> None:
     """The nightly case: the files of yesterday are `<stem>.<started_at>.*`, and today's begin anew."""
-    Path("a.csv").write_text("from_id,to_id\n101,201\nx,202\n")
-    load("a.csv", "--results", "n.csv")
+    load("a.csv", "--results", "n.csv", text="from_id,to_id\n101,201\nx,202\n")
     stamp = summary("n.summary.json")["started_at"][:19].replace("-", "").replace(":", "") + "Z"
     old = Path("n.csv").read_bytes()
-    Path("a.csv").write_text("from_id,to_id\n103,203\n")
-    assert load("a.csv", "--results", "n.csv").code == 0
+    assert load("a.csv", "--results", "n.csv", text="from_id,to_id\n103,203\n").code == 0
     aside = {name: f"n.{stamp}.{name}" for name in ("csv", "journal", "failures.csv", "summary.json")}
     assert Path(aside["csv"]).read_bytes() == old
     assert set(names()) == {
@@ -99,8 +93,7 @@ def test_another_input_renames_the_files_of_a_finished_run(sandbox: Sandbox, loa
 
 def test_an_earlier_run_repeats_its_summary_under_its_new_name(sandbox: Sandbox, load: Run) -> None:
     """What is set aside stays a whole run: its journal knows its own files."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--existing", "replace", "--unread")
+    load("a.csv", "--existing", "replace", "--unread", text=FIVE)
     load("a.csv", "--existing", "replace", "--unread", "--fresh")
     (old,) = (file for file in Path().glob("a.2*.results.csv"))
     assert load("a.csv", "--existing", "replace", "--unread", "--results", old.name).code == 0
@@ -110,8 +103,7 @@ def test_an_earlier_run_repeats_its_summary_under_its_new_name(sandbox: Sandbox,
 
 def test_fresh_starts_over_and_keeps_all_earlier_files(sandbox: Sandbox, load: Run) -> None:
     """An unfinished run, results of nobody, a damaged journal: all are set aside, nothing is lost."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2")
+    load("a.csv", "--limit", "2", text=FIVE)
     assert load("a.csv", "--fresh").code == 0
     assert len(lines("a.results.csv")) == 5
     Path("a.journal").write_text("no journal at all")
@@ -132,8 +124,7 @@ def written_by_an_older_version(journal: Path) -> None:
 
 def test_a_finished_run_of_an_older_version_is_kept_beside_the_new_one(sandbox: Sandbox, load: Run) -> None:
     """Also for the same input: what is there already is looked up, and not sent again."""
-    Path("a.csv").write_text(FIVE)
-    assert load("a.csv").code == 0
+    assert load("a.csv", text=FIVE).code == 0
     old = Path("a.results.csv").read_bytes()
     written_by_an_older_version(Path("a.journal"))
     assert load("a.csv", "--retry-failed").code == 2
@@ -145,8 +136,7 @@ def test_a_finished_run_of_an_older_version_is_kept_beside_the_new_one(sandbox: 
 
 def test_failures_of_an_older_version_are_kept(sandbox: Sandbox, load: Run) -> None:
     """Its journal cannot be read: the file is kept, and no command is given to load it."""
-    Path("a.csv").write_text(FIVE + "x,206\n")
-    assert load("a.csv").code == 1
+    assert load("a.csv", text=FIVE + "x,206\n").code == 1
     written_by_an_older_version(Path("a.journal"))
     old = Path("a.failures.csv").read_bytes()
     again = load("a.csv")
@@ -160,8 +150,7 @@ def test_failures_of_an_older_version_are_kept(sandbox: Sandbox, load: Run) -> N
 @pytest.mark.slow
 def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load: Run) -> None:
     """The way on is said in a sentence, and nothing is changed."""
-    Path("a.csv").write_text(FIVE)
-    assert load("a.csv", "--limit", "2").code == 0
+    assert load("a.csv", "--limit", "2", text=FIVE).code == 0
     written_by_an_older_version(Path("a.journal"))
     before = {file.name: file.read_bytes() for file in Path().iterdir()}
     refused = load("a.csv")
@@ -173,9 +162,8 @@ def test_an_unfinished_run_of_an_older_version_is_refused(sandbox: Sandbox, load
 
 def test_retry_failed_sends_the_failed_rows_and_no_other(hubspot: Run, load: Run) -> None:
     """The next command says so; what failed is created at last, each row stands there once."""
-    Path("a.csv").write_text(FIVE)
     with hubspot(faults=[{"fault": "503", "pair": [103, 203], "times": 1}]) as sandbox:
-        assert load("a.csv", "--max-attempts", "1").code == 1
+        assert load("a.csv", "--max-attempts", "1", text=FIVE).code == 1
         assert summary("a.summary.json")["next_command"].endswith("--retry-failed")
         assert load("a.csv", "--retry-failed").code == 0
         assert sandbox.count("PUT") == 6
@@ -221,10 +209,9 @@ def test_retry_failed_is_proposed_where_it_may_help(
     faults: dict[int, str], reject: bool, retried: bool, hubspot: Run, load: Run
 ) -> None:
     """Where a row can be corrected, that comes first: the failures file has all of them."""
-    Path("a.csv").write_text(FIVE + "x,206\n" * reject)
     script = [{"fault": fault, "pair": [number, number + 100]} for number, fault in faults.items()]
     with hubspot(faults=script):
-        done = load("a.csv", "--max-attempts", "1")
+        done = load("a.csv", "--max-attempts", "1", text=FIVE + "x,206\n" * reject)
     assert done.code == 1
     (following,) = (line for line in done.err.splitlines() if line.startswith("Next: "))
     assert following.endswith("--retry-failed") == retried
@@ -249,8 +236,7 @@ def test_other_settings_are_refused_on_resume(
     change: list[str], said: str, sandbox: Sandbox, run: Run, load: Run
 ) -> None:
     """Item 64: exit 2, what differs, and the two ways on; no byte of any file is changed, the journal's neither."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2", "--api-version", "v4")
+    load("a.csv", "--limit", "2", "--api-version", "v4", text=FIVE)
     before, requests = contents(), sandbox.count()
     refused(run("load", "a.csv", *CONTACTS, *change), said, "--fresh")
     assert contents() == before
@@ -259,16 +245,14 @@ def test_other_settings_are_refused_on_resume(
 
 def test_everything_else_may_change_on_resume(sandbox: Sandbox, load: Run) -> None:
     """Rate, concurrency, attempts and the like are not part of what a run is."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2")
+    load("a.csv", "--limit", "2", text=FIVE)
     others = ("--rate", "50/1", "--concurrency", "1", "--max-attempts", "2", "--timeout", "5", "--max-failures", "5%")
     assert load("a.csv", *others, "--failures", "elsewhere.csv", "--portal-id", "62515").code == 0
     assert len(lines("a.results.csv")) == sandbox.count("PUT") == 5
 
 
 def test_an_input_that_was_moved_is_still_the_same_input(sandbox: Sandbox, load: Run) -> None:
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--results", "r.csv", "--limit", "2")
+    load("a.csv", "--results", "r.csv", "--limit", "2", text=FIVE)
     Path("a.csv").rename(Path("b.csv"))
     assert load("b.csv", "--results", "r.csv").code == 0
     assert len(lines("r.csv")) == sandbox.count("PUT") == 5
@@ -276,9 +260,8 @@ def test_an_input_that_was_moved_is_still_the_same_input(sandbox: Sandbox, load:
 
 def test_another_portals_token_does_not_resume_a_run(hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run is bound to its portal: exit 2, nothing is sent, no byte is changed."""
-    Path("a.csv").write_text(FIVE)
     with hubspot(portal={"portal_id": 1}) as first:
-        load("a.csv", "--limit", "2", "--base-url", first.url)
+        load("a.csv", "--limit", "2", "--base-url", first.url, text=FIVE)
         port = int(first.url.rpartition(":")[2])
     before = contents()
     with hubspot(portal={"portal_id": 2}, port=port) as second:
@@ -324,8 +307,7 @@ def test_the_failures_file_is_the_next_command_once_rows_are_rejected(sandbox: S
 def test_failures_in_another_folder_are_renamed_there(sandbox: Sandbox, load: Run) -> None:
     """It belongs to the run wherever it lies."""
     Path("bad").mkdir()
-    Path("a.csv").write_text("from_id,to_id\nx,201\n")
-    load("a.csv", "--failures", "bad/today.csv")
+    load("a.csv", "--failures", "bad/today.csv", text="from_id,to_id\nx,201\n")
     first = Path("bad/today.csv").read_bytes()
     load("a.csv", "--failures", "bad/today.csv", "--fresh")
     (aside,) = Path("bad").glob("a.2*.today.csv")

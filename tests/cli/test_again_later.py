@@ -54,8 +54,7 @@ def test_again_runs_the_same_file_anew(
     hours: float, again: str | None, looks: bool, sandbox: Sandbox, load: Run
 ) -> None:
     """What somebody removed in the portal meanwhile is there again, and the earlier night's files are kept."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv")
+    load("a.csv", text=FIVE)
     make_older(Path("a.journal"), hours)
     sandbox.reset()
     done = load("a.csv", *(["--again", again] if again else []))
@@ -85,11 +84,9 @@ def test_a_job_file_may_say_again(sandbox: Sandbox, load: Run, run: Run) -> None
 @pytest.mark.parametrize(("hours", "quiet"), [(0, True), (24, False)])
 def test_again_replaces_an_unfinished_run(hours: float, quiet: bool, sandbox: Sandbox, load: Run) -> None:
     """Its files are set aside, and the rows that were never sent are counted and said, with --quiet, too."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2")
+    load("a.csv", "--limit", "2", text=FIVE)
     make_older(Path("a.journal"), hours)
-    Path("a.csv").write_text(FIVE.replace("205", "206"))
-    done = load("a.csv", "--again", "20h", *(["--quiet"] if quiet else []))
+    done = load("a.csv", "--again", "20h", *(["--quiet"] if quiet else []), text=FIVE.replace("205", "206"))
     assert done.code == 0
     assert "3 of its 5 rows were never sent" in done.err.replace("\n", " ")
     assert [len(lines(path.name)) for path in Path().glob("a.2*.results.csv")] == [2]
@@ -98,8 +95,7 @@ def test_again_replaces_an_unfinished_run(hours: float, quiet: bool, sandbox: Sa
 
 
 def test_an_unfinished_run_of_the_same_file_resumes(sandbox: Sandbox, load: Run) -> None:
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2")
+    load("a.csv", "--limit", "2", text=FIVE)
     make_older(Path("a.journal"), 100)
     assert load("a.csv", "--again", "20h").code == 0
     assert len(lines("a.results.csv")) == sandbox.count("PUT") == 5
@@ -110,8 +106,7 @@ def test_an_unfinished_run_of_the_same_file_resumes(sandbox: Sandbox, load: Run)
 @pytest.mark.parametrize("change", [["--to", "deals"], ["--existing", "replace"], ["--retry-failed"]])
 def test_again_refuses_other_settings(change: list[str], sandbox: Sandbox, run: Run, load: Run) -> None:
     """An unfinished run of another command is not given up by accident: exit 2, as without --again."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv", "--limit", "2")
+    load("a.csv", "--limit", "2", text=FIVE)
     Path("a.csv").write_text(FIVE.replace("205", "206"))
     given = (*CONTACTS, *change)
     assert run("load", "a.csv", *given, "--again", "20h").code == 2
@@ -120,11 +115,9 @@ def test_again_refuses_other_settings(change: list[str], sandbox: Sandbox, run: 
 
 def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(hubspot: Run, load: Run) -> None:
     """Nothing of it was sent, and its journal is the only copy of the old file."""
-    Path("a.csv").write_text(FIVE)
     with hubspot(faults=[{"fault": "401", "times": 1}]):
-        assert load("a.csv").code == 3
-        Path("a.csv").write_text(FIVE.replace("205", "206"))
-        done = load("a.csv", "--again", "20h")
+        assert load("a.csv", text=FIVE).code == 3
+        done = load("a.csv", "--again", "20h", text=FIVE.replace("205", "206"))
     assert done.code == 0
     assert "5 of its 5 rows were never sent" in done.err.replace("\n", " ")
     assert len(names("a.2*.journal")) == 1
@@ -132,8 +125,7 @@ def test_a_night_that_was_refused_is_kept_when_its_file_has_changed(hubspot: Run
 
 def test_a_run_that_was_taken_back_is_not_loaded_again_by_itself(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Whoever undid it has to say so."""
-    Path("a.csv").write_text(FIVE)
-    load("a.csv")
+    load("a.csv", text=FIVE)
     run("undo", "a.results.csv", "--yes")
     make_older(Path("a.journal"), 100)
     assert load("a.csv", "--again", "20h").code == 2

@@ -190,9 +190,8 @@ OF_A_CATEGORY_AND_AN_ID: list[tuple[str, str, tuple[str, int] | None, str]] = [
 def test_a_type_is_its_category_and_its_id(load: Run, hubspot: Run) -> None:
     """What a row says of the two must mean one type of this portal; else it is rejected, and the message names it."""
     rows = "".join(f"{n},201,{cells}\n" for n, (cells, *_) in enumerate(OF_A_CATEGORY_AND_AN_ID, start=101))
-    Path("a.csv").write_text(f"{NUMBERS}{rows}")
     with hubspot(portal={"labels": [*LABELS, TWICE]}) as sandbox:
-        load("a.csv")
+        load("a.csv", text=f"{NUMBERS}{rows}")
         found = {n: sandbox.portal.types_of("contacts", n, "companies", 201) for n in range(101, 131)}
     for line, (_, reason, sent, says) in zip(lines("a.results.csv"), OF_A_CATEGORY_AND_AN_ID, strict=True):
         assert (line["status"], line["error_category"]) == ("rejected" if reason else "created", reason)
@@ -390,10 +389,9 @@ def test_names_of_hidden_custom_objects_go_to_hubspot(options: tuple[str, ...], 
 )
 def test_a_writing_token_loads_default_types(options: tuple[str, ...], code: int, load: Run, hubspot: Run) -> None:
     """They stand in HubSpot's table; a label of the portal's own must be read, and the command says which scope."""
-    Path("a.csv").write_text(IDS)
     forbidden = {"message": "This app hasn't been granted all required scopes", "category": "MISSING_SCOPES"}
     with hubspot(portal={"labels": LABELS}, faults=[{"fault": "403", "route": "labels", "body": forbidden}]):
-        assert load("a.csv", *options, "--existing", "replace").code == code
+        assert load("a.csv", *options, "--existing", "replace", text=IDS).code == code
 
 
 @pytest.mark.slow_after(1)

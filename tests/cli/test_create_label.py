@@ -126,9 +126,8 @@ def test_python_makes_labels_too(sandbox: Sandbox) -> None:
 
 
 def test_without_the_option_rows_of_unknown_labels_are_rejected(load: Run, hubspot: Run) -> None:
-    Path("a.csv").write_text(ROWS)
     with hubspot(portal=PORTAL) as sandbox:
-        assert load("a.csv").code == 1
+        assert load("a.csv", text=ROWS).code == 1
         assert (len(sandbox.portal.pairs()), sandbox.count("POST", "labels")) == (2, 0)
 
 
@@ -210,8 +209,7 @@ def test_a_load_whose_label_is_refused_sends_nothing(load: Run, run: Run, hubspo
 
 def test_an_option_that_names_a_new_label_is_no_mistake_then(load: Run, sandbox: Sandbox) -> None:
     """`--label` that no row could be sent with is refused, unless it is to be made; also as a key of a file."""
-    Path("a.csv").write_text("from_id,to_id\n1,11\n")
-    assert load("a.csv", "--label", "Champion").code == 2
+    assert load("a.csv", "--label", "Champion", text="from_id,to_id\n1,11\n").code == 2
     Path("job.toml").write_text("create-labels = true\n")
     assert load("a.csv", "--label", "Champion", "--config", "job.toml").code == 0
     assert list(labels_of(sandbox).values()) == ["Champion"]
@@ -219,7 +217,6 @@ def test_an_option_that_names_a_new_label_is_no_mistake_then(load: Run, sandbox:
 
 def test_a_finished_run_without_the_option_makes_way_for_one_with_it(load: Run, sandbox: Sandbox) -> None:
     """What was rejected for want of the label is loaded then."""
-    Path("a.csv").write_text("from_id,to_id,label\n1,11,Champion\n2,12,\n")
-    assert load("a.csv").code == 1
+    assert load("a.csv", text="from_id,to_id,label\n1,11,Champion\n2,12,\n").code == 1
     assert load("a.csv", "--create-labels").code == 0
     assert len(sandbox.portal.types_of("0-1", 1, "0-2", 11)) == 2

@@ -87,8 +87,7 @@ def test_failures_can_be_a_workbook(name: str, sandbox: Sandbox, load: Run) -> N
     Path(name).unlink()
     assert load("a.csv", "--failures", name).code == 1
     first = Path(name).read_bytes()
-    Path("c.csv").write_text("from_id,to_id\n1,y\n")
-    assert load("c.csv", "--failures", name).code == 1
+    assert load("c.csv", "--failures", name, text="from_id,to_id\n1,y\n").code == 1
     (kept,) = Path().glob(f"c.2*{name}")
     assert kept.read_bytes() == first
     assert openpyxl.load_workbook(Path(name)).active["B2"].value == "y"
@@ -96,8 +95,7 @@ def test_failures_can_be_a_workbook(name: str, sandbox: Sandbox, load: Run) -> N
 
 def test_failures_in_another_format_make_way_too(sandbox: Sandbox, load: Run) -> None:
     """A run of the same name that reads a workbook leaves no failures of the run before it beside its own."""
-    Path("a.csv").write_text("from_id,to_id\n1,x\n")
-    assert load("a.csv", "--results", "night.csv").code == 1
+    assert load("a.csv", "--results", "night.csv", text="from_id,to_id\n1,x\n").code == 1
     old = Path("night.failures.csv").read_bytes()
     make_workbook(Path("a.xlsx"), ("from_id", "to_id"), (1, "y"))
     assert load("a.xlsx", "--results", "night.csv").code == 1

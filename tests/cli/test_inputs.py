@@ -107,8 +107,7 @@ def test_outputs_of_earlier_runs_are_left_out_of_folders_and_globs(named: str, s
 
 def test_a_failures_file_named_alone_is_an_input(sandbox: Sandbox, load: Run) -> None:
     """Also before it is mended: the same rows are rejected again, in results of their own."""
-    Path("a.csv").write_text(ROW + "x,1\n")
-    load("a.csv")
+    load("a.csv", text=ROW + "x,1\n")
     assert load("a.failures.csv").code == 1
     assert [line["status"] for line in lines("a.failures.results.csv")] == ["rejected"]
     assert list(lines("a.failures.failures.csv")[0])[:2] == ["from_id", "to_id"]

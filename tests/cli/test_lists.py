@@ -46,8 +46,7 @@ LISTS_OF_LABELS = [
 def test_each_label_of_a_cell_is_a_row(labels: Sandbox, load: Run) -> None:
     """All with the record's row number, and one request for the pair."""
     rows = "".join(f"{n},201,{_csv(cell)}\n" for n, (cell, _) in enumerate(LISTS_OF_LABELS, start=2))
-    Path("a.csv").write_text(f"from_id,to_id,label\n{rows}")
-    assert load("a.csv").code == 0
+    assert load("a.csv", text=f"from_id,to_id,label\n{rows}").code == 0
     assert sorted((int(line["row"]), line["label"]) for line in lines("a.results.csv")) == [
         (n, label) for n, (_, named) in enumerate(LISTS_OF_LABELS, start=2) for label in named
     ]
@@ -76,8 +75,7 @@ def test_a_list_of_ids_in_a_cell_is_read(sandbox: Sandbox, load: Run) -> None:
     """As JSON or as Python writes it, digit for digit."""
     cells = ['["201","202"]', "[201, 202]", "['201', '202']", '[201.0, "202"]', '["201", null, "202"]', "201;202"]
     rows = "".join(f"{101 + n},{_csv(cell)}\n" for n, cell in enumerate(cells))
-    Path("a.csv").write_text(f"from_id,to_id\n{rows}")
-    assert load("a.csv").code == 0
+    assert load("a.csv", text=f"from_id,to_id\n{rows}").code == 0
     assert sorted((int(first[1]), int(second[1])) for first, second in sandbox.portal.pairs()) == [
         (101 + n, company) for n in range(len(cells)) for company in (201, 202)
     ]
@@ -86,8 +84,7 @@ def test_a_list_of_ids_in_a_cell_is_read(sandbox: Sandbox, load: Run) -> None:
 def test_what_is_no_list_of_ids_is_rejected(sandbox: Sandbox, load: Run) -> None:
     """Never guessed at: nothing is sent."""
     cells = ["[201 202]", "[201, [202]]", '{"id": 201}', "[201", "[true]", "[1e3]"]
-    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"101,{_csv(cell)}\n" for cell in cells))
-    assert load("a.csv").code == 1
+    assert load("a.csv", text="from_id,to_id\n" + "".join(f"101,{_csv(cell)}\n" for cell in cells)).code == 1
     assert summary("a.summary.json")["rows"]["rejected"] >= len(cells)
     assert sandbox.count("PUT") == 0
 
@@ -96,8 +93,7 @@ def test_a_failed_label_or_id_of_a_list_is_alone_in_the_failures_file(labels: Sa
     """Mended and loaded, the file sends that one and no other; ids and labels of one record are all combined."""
     records = [("201;x", "Boss;Bos"), ("[202, 203]", '["Bo;s", "Champion"]')]
     content = "".join(f"101,{_csv(ids)},{_csv(named)}\n" for ids, named in records)
-    Path("a.csv").write_text("from_id,to_id,label\n" + content)
-    assert load("a.csv").code == 1
+    assert load("a.csv", text="from_id,to_id,label\n" + content).code == 1
     found = sorted((line["status"], line["to_object_id"], line["label"]) for line in lines("a.results.csv"))
     assert found == [
         ("created", "201", "Boss"), ("created", "202", "Champion"), ("created", "203", "Champion"),
@@ -107,5 +103,4 @@ def test_a_failed_label_or_id_of_a_list_is_alone_in_the_failures_file(labels: Sa
     failed = sorted((line["to_id"], line["label"]) for line in lines("a.failures.csv"))
     assert failed == [("201", "Bos"), ("202", '["Bo;s"]'), ("203", '["Bo;s"]'), ("x", "Bos"), ("x", "Boss")]
     text = Path("a.failures.csv").read_text().replace("Bo;s", "Old; retired").replace("Bos,", "Boss,")
-    Path("mended.csv").write_text(text.replace(",x,", ",204,"))
-    assert load("mended.csv").code == 0
+    assert load("mended.csv", text=text.replace(",x,", ",204,")).code == 0

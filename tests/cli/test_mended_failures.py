@@ -41,8 +41,7 @@ def kept(content: bytes) -> Path:
 )
 def test_corrected_failures_are_kept(following: str, changed_input: bool, sandbox: Sandbox, load: Run) -> None:
     """It has a dated name then, and the screen says which; what the loader writes has its own place as before."""
-    Path("a.csv").write_text(ROWS)
-    assert load("a.csv").code == 1
+    assert load("a.csv", text=ROWS).code == 1
     content = mend(Path("a.failures.csv"))
     if changed_input:
         Path("a.csv").write_text(ROWS + "104,204\n")
@@ -58,9 +57,8 @@ def test_corrected_failures_are_kept(following: str, changed_input: bool, sandbo
 
 def test_a_retry_without_failures_keeps_corrected_failures(hubspot: Run, load: Run, run: Run) -> None:
     """The command that the screen proposes must not remove it; and the command that it then shows loads it."""
-    Path("a.csv").write_text("from_id,to_id\n103,203\n101,201\n")
     with hubspot(faults=[{"fault": "404", "pair": [103, 203], "times": 1}]) as sandbox:
-        assert load("a.csv").code == 1
+        assert load("a.csv", text="from_id,to_id\n103,203\n101,201\n").code == 1
         content = mend(Path("a.failures.csv"), "103,203", "104,204")
         done = load("a.csv", "--retry-failed")
         assert done.code == 0
@@ -136,9 +134,8 @@ def test_a_file_that_is_not_a_failures_file_is_not_overwritten(when: str, sandbo
 
 def test_a_refused_run_keeps_corrected_failures(hubspot: Run, load: Run) -> None:
     """A token that is refused leaves rejects behind; mending them is no work in vain."""
-    Path("a.csv").write_text(ROWS)
     with hubspot(faults=[{"fault": "401", "times": 1}]):
-        assert load("a.csv").code == 3
+        assert load("a.csv", text=ROWS).code == 3
         content = mend(Path("a.failures.csv"))
         assert load("a.csv").code == 1
     assert kept(content).name.startswith("a.2")

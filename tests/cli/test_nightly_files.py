@@ -23,8 +23,7 @@ def metric(path: Path, name: str) -> float:
 
 
 def test_a_load_writes_its_figures_for_prometheus(sandbox: Sandbox, load: Run) -> None:
-    Path("a.csv").write_text(ROWS)
-    load("a.csv", "--metrics-file", "a.prom")
+    load("a.csv", "--metrics-file", "a.prom", text=ROWS)
     summary = json.loads(Path("a.summary.json").read_text())
     assert metric(Path("a.prom"), r'rows\{job_name="a",status="created"\}') == 1
     assert metric(Path("a.prom"), r'requests_total\{job_name="a"\}') == summary["requests"]["sent"]
@@ -38,8 +37,7 @@ def test_a_load_that_never_began_says_so_to_prometheus_too(sandbox: Sandbox, loa
 
 
 def test_a_metrics_file_may_not_be_another_file_of_the_command(sandbox: Sandbox, load: Run) -> None:
-    Path("a.csv").write_text(ROWS)
-    assert load("a.csv", "--metrics-file", "a.csv").code == 2
+    assert load("a.csv", "--metrics-file", "a.csv", text=ROWS).code == 2
     assert Path("a.csv").read_text() == ROWS
 
 
@@ -57,8 +55,7 @@ def nights(sandbox: Sandbox, load: Run, run: Run) -> Run:
     def night(*arguments: str, days: int = 0) -> Any:
         nonlocal count
         count += 1
-        Path("a.csv").write_text(f"from_id,to_id\n{count},201\nx,203\n")
-        done = load("a.csv", *arguments)
+        done = load("a.csv", *arguments, text=f"from_id,to_id\n{count},201\nx,203\n")
         run("report", "a.results.csv")
         _aged(days)
         return done
@@ -188,8 +185,7 @@ def test_other_users_can_read_metrics_under_any_umask(sandbox: Sandbox, load: Ru
 
 def test_an_input_without_a_row_is_said_also_with_quiet(sandbox: Sandbox, load: Run) -> None:
     """It is no failure, and whoever gets the mail knows that nothing came."""
-    Path("a.csv").write_text("from_id,to_id\n")
-    done = load("a.csv", "--quiet")
+    done = load("a.csv", "--quiet", text="from_id,to_id\n")
     assert done.code == 0
     assert "a.csv holds no rows: nothing is loaded from it" in done.err
     assert "Nothing to do: the inputs hold no row." in load("a.csv", "--fresh").err

@@ -111,11 +111,10 @@ def test_an_unusable_association_type_stops_the_load(hubspot: Run, run: Run, loa
 
 def test_a_category_that_hubspot_adds_is_sent_as_it_is(hubspot: Run, load: Run) -> None:
     """It is in HubSpot's form, so HubSpot is the one to judge it; a type id may be text, too."""
-    Path("a.csv").write_text("from_id,to_id,label\n101,201,Boss\n")
     entries = [PLAIN, {**BOSS, "category": "PARTNER_DEFINED", "typeId": "7"}]
     faults = [answering("labels", {"results": entries}), answering("pair", created(), 201)]
     with hubspot(faults=faults):
-        assert load("a.csv").code == 0
+        assert load("a.csv", text="from_id,to_id,label\n101,201,Boss\n").code == 0
     (line,) = lines("a.results.csv")
     assert (line["association_category"], line["association_type_id"]) == ("PARTNER_DEFINED", "7")
 

@@ -23,8 +23,7 @@ ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 def test_standard_output_is_empty_without_json(sandbox: Sandbox, load: Run) -> None:
     """The counts, the files and the next command stand on standard error."""
-    Path("a.csv").write_text(ROWS)
-    done = load("a.csv")
+    done = load("a.csv", text=ROWS)
     assert done.out == ""
     assert "a.results.csv" in done.err
     assert "a.failures.csv" in done.err
@@ -33,8 +32,7 @@ def test_standard_output_is_empty_without_json(sandbox: Sandbox, load: Run) -> N
 
 def test_json_is_one_object_a_line_and_the_last_is_the_summary(sandbox: Sandbox, load: Run) -> None:
     """And the words for people stay where they were."""
-    Path("a.csv").write_text(ROWS)
-    done = load("a.csv", "--json")
+    done = load("a.csv", "--json", text=ROWS)
     events = done.events
     assert all(isinstance(event, dict) for event in events)
     last, written = events[-1], json.loads(Path("a.summary.json").read_text())
@@ -57,8 +55,7 @@ def test_quiet_says_nothing_when_nothing_is_wrong(again: bool, sandbox: Sandbox,
 
 def test_the_log_file_has_what_happened_and_how_it_ended(sandbox: Sandbox, load: Run) -> None:
     """One JSON object a line with its time, appended from run to run; an error is in it, too."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv", "--log-file", "log", "--quiet")
+    load("a.csv", "--log-file", "log", "--quiet", text=ROWS)
     load("nowhere.csv", "--log-file", "log", "--quiet")
     events = [json.loads(line) for line in Path("log").read_text().splitlines()]
     assert all(event["at"] for event in events)
@@ -69,8 +66,7 @@ def test_the_log_file_has_what_happened_and_how_it_ended(sandbox: Sandbox, load:
 
 def test_control_characters_of_a_cell_reach_no_terminal(sandbox: Sandbox, load: Run) -> None:
     """They are shown escaped, on the screen as in the messages."""
-    Path("a.csv").write_text("from_id,to_id\n\x1b[2J1,201\n")
-    done = load("a.csv", "--label", "\x1b]0;evil\x07")
+    done = load("a.csv", "--label", "\x1b]0;evil\x07", text="from_id,to_id\n\x1b[2J1,201\n")
     assert "\x1b" not in done.err + done.out
     load("a.csv")
     assert "\x1b" not in Path("a.results.csv").read_text().replace("\x1b[2J1", "", 1)
@@ -100,8 +96,7 @@ def test_a_bug_is_exit_70_one_line_and_a_traceback_without_the_token(run: Run, m
 
 def test_a_full_log_does_not_stop_the_load(sandbox: Sandbox, load: Run) -> None:
     """What counts is in the journal."""
-    Path("a.csv").write_text(ROWS)
-    done = load("a.csv", "--log-file", "/dev/full", "--quiet")
+    done = load("a.csv", "--log-file", "/dev/full", "--quiet", text=ROWS)
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "log file" in done.err
     assert sandbox.count("PUT") == 2

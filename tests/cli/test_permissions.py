@@ -20,10 +20,9 @@ LEFT = "This app's user does not have the permission to edit associations."
 )
 def test_a_missing_permission_of_the_user_is_said(hubspot: Run, load: Run, body: dict[str, str], method: str) -> None:
     """Exit 3, no row failed, HubSpot's sentence and the way on; the token itself is in order."""
-    Path("in.csv").write_text("from_id,to_id\n1,2\n3,4\n")
     route = {"put": "pair", "batch": "batch/create"}[method]
     with hubspot(faults=[{"fault": "403", "route": route, "body": body}]):
-        done = load("in.csv", "--method", method)
+        done = load("in.csv", "--method", method, text="from_id,to_id\n1,2\n3,4\n")
     assert done.code == 3
     said = " ".join(done.err.split())
     assert body["message"].rstrip(".") in said
@@ -36,10 +35,9 @@ USAGE = {"usageLimit": 250_000, "collectedAt": "2026-10-01T00:00:00Z", "fetchSta
 @pytest.mark.parametrize(("used", "known"), [(0, False), (1, True)])
 def test_a_daily_usage_of_zero_is_not_trusted(hubspot: Run, load: Run, used: int, known: bool) -> None:
     """The usage page does not count a service key's requests: a reserve cannot be kept by it, and that is said."""
-    Path("in.csv").write_text("from_id,to_id\n1,2\n")
     body = {"results": [{"name": "private-apps-api-calls-daily", **USAGE, "currentUsage": used}]}
     with hubspot(faults=[{"fault": "200", "route": "daily-usage", "body": body}]):
-        done = load("in.csv", "--daily-reserve", "10%")
+        done = load("in.csv", "--daily-reserve", "10%", text="from_id,to_id\n1,2\n")
     assert done.code == 0
     assert ("--daily-reserve has no effect" in done.err) is not known
 
@@ -65,8 +63,7 @@ def test_a_key_that_may_only_write_is_refused(hubspot: Run, load: Run, route: st
 
 def test_a_reading_that_is_refused_for_a_scope_names_the_scope(hubspot: Run, load: Run) -> None:
     """HubSpot knows better than the loader what is missing."""
-    Path("in.csv").write_text("from_id,to_id\n1,2\n")
     with hubspot(faults=[{"fault": "403", "route": "batch/read"}]):
-        done = load("in.csv")
+        done = load("in.csv", text="from_id,to_id\n1,2\n")
     assert done.code == 3
     assert "add one of these scopes: crm.objects.contacts.write" in " ".join(done.err.split())

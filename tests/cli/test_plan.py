@@ -74,8 +74,7 @@ def test_a_plan_with_a_bad_token_is_refused(plan: Run, hubspot: Run) -> None:
 
 def test_a_plan_leaves_a_run_that_is_there_alone(plan: Run, load: Run, sandbox: Sandbox) -> None:
     """Unfinished or not, of this input or another."""
-    Path("a.csv").write_text(MIXED)
-    load("a.csv", "--limit", "1")
+    load("a.csv", "--limit", "1", text=MIXED)
     before, sent = contents(), sandbox.count("PUT")
     plan("a.csv", *CONTACTS)
     assert contents() == before

@@ -22,8 +22,7 @@ ADDRESSES = [
 
 def test_a_records_address_is_read_as_its_id(sandbox: Sandbox, load: Run) -> None:
     """Today's addresses and the older ones, of every data centre; the plan says that it was done."""
-    Path("a.csv").write_text("from_id,to_id\n" + "".join(f"{first},{second}\n" for first, second in ADDRESSES))
-    done = load("a.csv")
+    done = load("a.csv", text="from_id,to_id\n" + "".join(f"{first},{second}\n" for first, second in ADDRESSES))
     assert done.code == 0
     assert len(lines("a.results.csv")) == len(ADDRESSES)
     assert "came from a record's address in HubSpot." in done.err

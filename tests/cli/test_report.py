@@ -12,8 +12,7 @@ ROWS = "from_id,to_id\n101,201\n102,202\nx,203\n"
 
 def test_a_report_is_written_beside_the_results(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Its name is said on standard error; nothing is asked of HubSpot."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     before, asked = contents(), sandbox.count()
     done = run("report", "a.results.csv")
     assert (done.code, done.out, done.err) == (0, "", "Report: a.report.html\n")
@@ -29,8 +28,7 @@ def test_a_report_is_written_beside_the_results(sandbox: Sandbox, load: Run, run
 
 def test_output_names_another_place(sandbox: Sandbox, load: Run, run: Run) -> None:
     """Anywhere, but over no file that is no report."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     Path("pages").mkdir()
     assert run("report", "a.results.csv", "--output", "pages/monday.html").code == 0
     assert Path("pages/monday.html").exists()
@@ -49,8 +47,7 @@ def test_without_a_journal_there_is_no_report(name: str, run: Run) -> None:
 
 
 def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run) -> None:
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     whole = Path("a.journal").read_bytes()
     Path("a.journal").write_bytes(whole[: len(whole) // 2])
     refused(run("report", "a.results.csv"))
@@ -59,8 +56,7 @@ def test_a_damaged_journal_is_a_sentence(sandbox: Sandbox, load: Run, run: Run) 
 
 def test_the_report_of_an_earlier_run_is_renamed_with_it(sandbox: Sandbox, load: Run, run: Run) -> None:
     """And can still be reported of under its new name."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     run("report", "a.results.csv")
     load("a.csv", "--fresh")
     assert not Path("a.report.html").exists()
@@ -73,8 +69,7 @@ def test_the_report_of_an_earlier_run_is_renamed_with_it(sandbox: Sandbox, load:
 
 def test_what_undo_took_back_is_in_the_report(sandbox: Sandbox, load: Run, run: Run) -> None:
     """The page says that the associations are no more."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     assert run("undo", "a.results.csv", "--yes", "--rate", "9999/1").code == 0
     run("report", "a.results.csv")
     written = Path("a.report.html").read_text()

@@ -20,8 +20,7 @@ BOSS = {"from": "contacts", "to": "companies", "label": "Boss"}
 @pytest.mark.parametrize("left", ["half a li", "x,2,created\n" * 1000])
 def test_what_a_crash_left_behind_the_written_lines_is_cut_off(left: str, sandbox: Sandbox, load: Run) -> None:
     """Each row stands there once, and nothing else, however much longer the rest was than what is written now."""
-    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n103,203\n")
-    load("a.csv", "--limit", "1")
+    load("a.csv", "--limit", "1", text="from_id,to_id\n101,201\n102,202\n103,203\n")
     with Path("a.results.csv").open("a") as file:
         file.write(left)
     assert load("a.csv").code == 0
@@ -44,9 +43,8 @@ def test_an_undo_looks_at_what_a_passing_refusal_left_in_doubt(status: str, hubs
 
 def test_an_undo_leaves_what_hubspot_refused_for_good(hubspot: Run, load: Run, run: Run) -> None:
     """Whoever made the association after a 400, it was not the run."""
-    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n")
     with hubspot(faults=[{"fault": "400", "pair": [102, 202], "method": "PUT"}]) as sandbox:
-        assert load("a.csv").code == 1
+        assert load("a.csv", text="from_id,to_id\n101,201\n102,202\n").code == 1
         sandbox.portal.associate("0-1", 102, "0-2", 202, frozenset())
         assert run("undo", "a.results.csv", "--yes").code == 0
         assert len(sandbox.portal.pairs()) == 1
@@ -194,9 +192,8 @@ def test_an_undo_that_assumes_looks_at_the_last_pair_that_was_under_way(hubspot:
 
 def test_what_an_undo_took_away_by_a_request_that_failed_is_called_removed(hubspot: Run, load: Run, run: Run) -> None:
     """The next undo finds it gone, and it was an undo that did it."""
-    Path("a.csv").write_text("from_id,to_id\n101,201\n")
     with hubspot(faults=[{"fault": "400", "route": "batch/archive", "applied": True, "times": 1}]) as sandbox:
-        assert load("a.csv").code == 0
+        assert load("a.csv", text="from_id,to_id\n101,201\n").code == 0
         assert run("undo", "a.results.csv", "--yes").code == 1
         assert not sandbox.portal.pairs()
         assert run("undo", "a.results.csv", "--yes").code == 0

@@ -50,8 +50,7 @@ def stands(status: Run) -> Run:
 
 def test_a_finished_run_says_its_counts_and_what_comes_next(sandbox: Sandbox, load: Run, status: Run) -> None:
     """As the closing table did, whenever somebody asks again."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     done = status("a.results.csv")
     assert (done.code, done.err) == (0, "")
     said = " ".join(done.out.split())
@@ -71,8 +70,7 @@ def test_every_way_to_name_a_run_finds_it(sandbox: Sandbox, load: Run, stands: R
 
 
 def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Run) -> None:
-    Path("a.csv").write_text(ROWS)
-    load("a.csv", "--limit", "1")
+    load("a.csv", "--limit", "1", text=ROWS)
     found = stands()
     assert (found["state"], found["exit_code"], found["rows"]["pending"]) == ("unfinished", 0, 2)
     assert "--limit" in found["command"]
@@ -81,9 +79,8 @@ def test_a_limit_leaves_a_run_unfinished(sandbox: Sandbox, load: Run, stands: Ru
 
 def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run, stands: Run) -> None:
     """The same sentence as on the screen; a run that was refused before it had a plan says so, too."""
-    Path("a.csv").write_text(ROWS)
     with hubspot(portal={"tokens": ["good"]}):
-        assert load("a.csv").code == 3
+        assert load("a.csv", text=ROWS).code == 3
     found = stands()
     assert (found["state"], found["exit_code"], found["rows"]["pending"]) == ("stopped", 3, 2)
     assert "Authentication credentials not found" in found["stopped"]
@@ -91,9 +88,8 @@ def test_a_stopped_run_says_what_stopped_it(hubspot: Run, load: Run, status: Run
 
 
 def test_a_resumed_run_forgets_its_stop(hubspot: Run, load: Run, stands: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("a.csv").write_text(ROWS)
     with hubspot(portal={"tokens": ["good-token"]}):
-        assert load("a.csv").code == 3
+        assert load("a.csv", text=ROWS).code == 3
         monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "good-token")
         assert load("a.csv").code == 1
     found = stands()
@@ -145,12 +141,10 @@ def test_killed_before_sending_is_planned(
 @pytest.mark.slow
 def test_all_runs_of_a_folder_are_listed_the_latest_first(sandbox: Sandbox, load: Run, status: Run) -> None:
     """Also those in folders below and those that were set aside; other files and hidden folders are left alone."""
-    Path("b.csv").write_text(ROWS)
-    load("b.csv")
+    load("b.csv", text=ROWS)
     Path("below").mkdir()
     load("b.csv", "--results", "below/c.csv")
-    Path("b.csv").write_text("from_id,to_id\n7,8\n")
-    load("b.csv")
+    load("b.csv", text="from_id,to_id\n7,8\n")
     Path("other.journal").write_text("a diary")
     shutil.copytree(Path("below"), Path(".hidden"))
     done = status("--json")
@@ -178,8 +172,7 @@ def test_a_next_command_says_its_folder(
 
 def test_a_journal_of_another_version_is_not_called_damaged(sandbox: Sandbox, load: Run, status: Run) -> None:
     """It says which version wrote it, and what can be done."""
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     for version, word in ((3, "an older"), (999, "a newer")):
         with sqlite3.connect("a.journal") as database:
             database.execute(f"PRAGMA user_version = {version}")
@@ -212,8 +205,7 @@ def test_no_journal_is_exit_2(name: str, status: Run) -> None:
 
 
 def test_control_characters_of_a_name_reach_no_terminal(sandbox: Sandbox, load: Run, status: Run) -> None:
-    Path("a\x1b[2J.csv").write_text(ROWS)
-    load("a\x1b[2J.csv")
+    load("a\x1b[2J.csv", text=ROWS)
     assert "\x1b" not in status().out
 
 
@@ -234,8 +226,7 @@ def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
 
 
 def test_the_age_is_that_of_the_last_sign_of_life(sandbox: Sandbox, load: Run) -> None:
-    Path("a.csv").write_text(ROWS)
-    load("a.csv")
+    load("a.csv", text=ROWS)
     (found,) = verb("a.results.csv", now=datetime(2100, 1, 1, tzinfo=UTC))
     assert found.seconds_ago is not None
     assert found.seconds_ago > 70 * 365 * 86_400

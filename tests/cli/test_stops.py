@@ -16,9 +16,8 @@ def rows(count: int) -> str:
 
 def test_a_bad_token_stops_and_a_good_one_resumes(hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 3, a summary, no row failed; the same command with another token loads everything once."""
-    Path("a.csv").write_text(rows(5) + "x,1\n")
     with hubspot(portal={"tokens": ["the-good-one"]}) as sandbox:
-        refused(load("a.csv", "--quiet"), code=3)
+        refused(load("a.csv", "--quiet", text=rows(5) + "x,1\n"), code=3)
         found = summary("a.summary.json")
         assert (found["exit_code"], found["rows"]["pending"], found["rows"]["failed"]) == (3, 5, 0)
         assert (found["rows"]["total"], found["rows"]["rejected"]) == (6, 1)
@@ -37,11 +36,10 @@ def test_a_bad_token_stops_and_a_good_one_resumes(hubspot: Run, load: Run, monke
 )
 def test_an_outage_fails_no_row_of_a_small_load(hubspot: Run, load: Run, fault: str, method: str, count: int) -> None:
     """It waits, however few requests it makes and attempts it has; the same command later goes on where it stopped."""
-    Path("a.csv").write_text(rows(count))
     options = ("--method", method, "--max-attempts", "2")
     route = {"put": "pair", "batch": "batch/create"}[method]
     with hubspot(faults=[{"fault": fault, "route": route, "applied": False}]) as sandbox:
-        assert load("a.csv", *options, "--max-duration", "0.6s").code == 5
+        assert load("a.csv", *options, "--max-duration", "0.6s", text=rows(count)).code == 5
         found = summary("a.summary.json")["rows"]
         assert (found["failed"], found["pending"]) == (0, count)
         sandbox._faults = Faults([], random.Random(0))
@@ -52,10 +50,9 @@ def test_an_outage_fails_no_row_of_a_small_load(hubspot: Run, load: Run, fault: 
 @pytest.mark.slow
 def test_failures_in_a_row_with_a_success_between_do_not_stop_the_run(hubspot: Run, load: Run) -> None:
     """They are wrong rows then, not a wrong command."""
-    Path("a.csv").write_text(rows(310))
     faults = [{"fault": "400", "method": "PUT", "range": [first, first + 148]} for first in (1, 151)]
     with hubspot(faults=faults):
-        assert load("a.csv", "--concurrency", "1").code == 1
+        assert load("a.csv", "--concurrency", "1", text=rows(310)).code == 1
     assert summary("a.summary.json")["rows"]["failed"] == 298
 
 
@@ -73,9 +70,8 @@ def test_max_failures_is_a_number_or_a_share(budget: str, stops: bool, hubspot: 
 
 def test_max_duration_stops_and_the_same_command_resumes(hubspot: Run, load: Run) -> None:
     """Exit 5 and pending rows; again and again until everything is there once."""
-    Path("a.csv").write_text(rows(30))
     with hubspot(faults=[{"fault": "503", "method": "PUT", "range": [11, None]}]) as sandbox:
-        done = load("a.csv", "--max-duration", "2s", "--concurrency", "2", "--quiet")
+        done = load("a.csv", "--max-duration", "2s", "--concurrency", "2", "--quiet", text=rows(30))
         assert done.code == 5
         assert "--max-duration" in done.err
         found = summary("a.summary.json")
@@ -101,9 +97,8 @@ def test_max_duration_also_ends_what_comes_before_the_first_row(hubspot: Run, lo
 
 def test_max_duration_does_not_end_a_dry_run(hubspot: Run, load: Run) -> None:
     """No later one would continue it: its time is that of the load."""
-    Path("a.csv").write_text(rows(5))
     with hubspot(latency="60ms") as sandbox:
-        done = load("a.csv", "--dry-run", "--max-duration", "0.05s")
+        done = load("a.csv", "--dry-run", "--max-duration", "0.05s", text=rows(5))
         assert sandbox.count("PUT") == 0
     assert (done.code, "5 pairs to send" in done.out) == (0, True)
 
@@ -111,9 +106,8 @@ def test_max_duration_does_not_end_a_dry_run(hubspot: Run, load: Run) -> None:
 @pytest.mark.parametrize("reserve", ["30", "60%"])
 def test_the_daily_reserve_is_left_for_others(reserve: str, hubspot: Run, load: Run) -> None:
     """Exit 5 once no more than the reserve is left: a number, or a share of the day's quota."""
-    Path("a.csv").write_text(rows(40))
     with hubspot(daily=50) as sandbox:
-        done = load("a.csv", "--daily-reserve", reserve, "--concurrency", "1", "--quiet")
+        done = load("a.csv", "--daily-reserve", reserve, "--concurrency", "1", "--quiet", text=rows(40))
         assert done.code == 5
         assert "--daily-reserve" in done.err
         assert sandbox.count() == 20
@@ -131,11 +125,10 @@ def test_a_quota_that_is_spent_when_a_run_is_resumed_resets_when_the_account_say
 
 def test_rows_stay_pending_when_labels_cannot_be_read(hubspot: Run, load: Run) -> None:
     """A portal that only answers 500 at the start: exit 5, a summary, and the same command goes on."""
-    Path("a.csv").write_text(rows(3))
     portal = {"labels": [{"from": "contacts", "to": "companies", "label": "Boss", "name": "boss"}]}
     faults = [{"fault": "500", "route": "labels", "times": 2}]
     with hubspot(portal=portal, faults=faults):
-        assert load("a.csv", "--label", "Boss", "--max-attempts", "1").code == 5
+        assert load("a.csv", "--label", "Boss", "--max-attempts", "1", text=rows(3)).code == 5
         assert summary("a.summary.json")["rows"]["pending"] == 3
         while (code := load("a.csv", "--label", "Boss", "--max-attempts", "1").code) == 5:
             pass

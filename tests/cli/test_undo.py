@@ -30,8 +30,7 @@ def undo(run: Run) -> Run:
 def loaded(load: Run, sandbox: Sandbox) -> Sandbox:
     """A portal with a pair of its own, after a load that added two others."""
     sandbox.portal.associate("0-1", 9, "0-2", 99, frozenset([("HUBSPOT_DEFINED", 279)]))
-    Path("a.csv").write_text("from_id,to_id\n101,201\n102,202\n9,99\n")
-    assert load("a.csv").code == 0
+    assert load("a.csv", text="from_id,to_id\n101,201\n102,202\n9,99\n").code == 0
     assert len(sandbox.portal.pairs()) == 3
     return sandbox
 
@@ -113,8 +112,7 @@ def test_after_an_undo_the_same_load_is_refused(undo: Run, load: Run, run: Run, 
 def test_after_an_undo_another_file_is_loaded_as_ever(undo: Run, load: Run, loaded: Sandbox) -> None:
     """The nightly case: the earlier run is set aside."""
     undo("a.results.csv", "--yes")
-    Path("a.csv").write_text("from_id,to_id\n103,203\n")
-    assert load("a.csv").code == 0
+    assert load("a.csv", text="from_id,to_id\n103,203\n").code == 0
     assert len(loaded.portal.pairs()) == 2
 
 

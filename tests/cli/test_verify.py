@@ -107,10 +107,9 @@ def test_verify_skips_rejected_rows_and_does_not_wait_for_failed_ones(
     hubspot: Run, load: Run, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the load itself says that it failed will not turn up; anything else that is missing may."""
-    Path("a.csv").write_text("from_id,to_id\n101,201\n103,203\nx,204\n")
     again = "checked again"
     with hubspot(faults=[{"fault": "404", "pair": [103, 203]}]) as sandbox:
-        assert load("a.csv").code == 1
+        assert load("a.csv", text="from_id,to_id\n101,201\n103,203\nx,204\n").code == 1
         done = run("verify", "a.csv", *CONTACTS, "--wait", "0.2s")
         assert done.code == 1
         assert again not in done.err
