@@ -181,10 +181,12 @@ def test_a_thousand_records_are_one_request_and_each_is_read_once() -> None:
 def test_pages_are_followed_to_the_end() -> None:
     """Only the records that have more are asked for again, from where their page ended."""
     first = {"results": [result("1", target("8"), after="8"), result("2", target("8"))]}
-    second = {"results": [result("1", target("9", BOSS))]}
-    reading, requests = reading_of(["1", "2"], in_turn(answer(200, first), answer(200, second)))
-    assert requests == [["1", "2"], ["1"]]
-    assert found_in(reading, "12") == {"1": {"8": {UNLABELLED}, "9": {BOSS}}, "2": {"8": {UNLABELLED}}}
+    second = {"results": [result("1", target("9", BOSS), after="9")]}
+    third = {"results": [result("1", target("10"))]}
+    reading, requests = reading_of(["1", "2"], in_turn(*(answer(200, page) for page in (first, second, third))))
+    assert requests == [["1", "2"], ["1"], ["1"]]
+    of_first = {"8": {UNLABELLED}, "9": {BOSS}, "10": {UNLABELLED}}
+    assert found_in(reading, "12") == {"1": of_first, "2": {"8": {UNLABELLED}}}
 
 
 def test_a_refused_request_is_halved_until_the_bad_record_is_found() -> None:
