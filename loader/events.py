@@ -3,6 +3,7 @@
 An annotation adds to the JSON Schema of the events what the type alone does not say.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Annotated, Any, NamedTuple
@@ -11,6 +12,20 @@ from msgspec import Struct, field
 
 from loader.model import STATUSES, TAKEN_BACK, Understood
 from loader.settings import Rate
+
+
+class _Fields:
+    """The fields of a struct as those of a dataclass, made when a caller's program asks for them."""
+
+    def __get__(self, instance: object, owner: type[Struct]) -> "dict[str, dataclasses.Field[Any]]":
+        same = dataclasses.make_dataclass(owner.__name__, owner.__struct_fields__)
+        return {each.name: each for each in dataclasses.fields(same)}
+
+
+class Value(Struct, frozen=True):
+    """A struct that pandas and the functions of `dataclasses` take for a dataclass, which costs more to define."""
+
+    __dataclass_fields__ = _Fields()
 
 
 class Constraint(Struct, frozen=True, eq=False):
@@ -45,14 +60,14 @@ METHODS = [("put", "batch"), ("archive",)]
 """How a load may send its pairs, and how a removal does."""
 
 
-class Reading(Struct, frozen=True):
+class Reading(Value, frozen=True):
     """Progress of reading: how many records of an input have been read so far."""
 
     input: str
     records: int
 
 
-class Waiting(Struct, frozen=True):
+class Waiting(Value, frozen=True):
     """What a command is doing, or waits for, while it has nothing else to report; `trouble`: HubSpot does not answer.
 
     These events come once a second.
@@ -62,7 +77,7 @@ class Waiting(Struct, frozen=True):
     trouble: bool
 
 
-class LookingUp(Struct, frozen=True):
+class LookingUp(Value, frozen=True):
     """Progress of a lookup: how many values of a unique property have been looked up, of how many."""
 
     object_type: str
@@ -80,7 +95,7 @@ class LookedUp(NamedTuple):
     found: int | None
 
 
-class Kind(Struct, frozen=True):
+class Kind(Value, frozen=True):
     """A kind of row, resolved, with the number of its `rows`; `problem` says why it could not be resolved, else blank.
 
     `object_type` and `to_object_type` are names for people (`contacts`); their ids (`0-1`) are blank with a problem.
@@ -97,7 +112,7 @@ class Kind(Struct, frozen=True):
     to_object_type_id: str = ""
 
 
-class Cost(Struct, frozen=True):
+class Cost(Value, frozen=True):
     """The cost of a method: requests that read, requests that write, their sum, and their time at the limit.
 
     `share` is that of the day's quota (1: all of it), None where the portal does not say how much that is. `stale` is
@@ -134,7 +149,7 @@ class MergedRecord(NamedTuple):
     survivor: str
 
 
-class SoFar(Struct, frozen=True):
+class SoFar(Value, frozen=True):
     """`pairs` were looked up, `unchanged` of them have all that their rows ask for; `whole`: these are all pairs."""
 
     pairs: int
@@ -142,7 +157,7 @@ class SoFar(Struct, frozen=True):
     whole: bool
 
 
-class Losing(Struct, frozen=True):
+class Losing(Value, frozen=True):
     """How many labels a load with `--existing replace` takes off, from how many of the pairs that were looked up."""
 
     labels: int
@@ -172,7 +187,7 @@ class RejectedFor(NamedTuple):
     first: tuple[RejectedRow, ...]
 
 
-class RemovalPlanned(Struct, frozen=True, kw_only=True):
+class RemovalPlanned(Value, frozen=True, kw_only=True):
     """What a removal is about to take off, by what the pairs have now.
 
     `pairs` lose something: `whole` pairs are no longer associated, `labelled` pairs only lose labels. `unchanged` pairs
@@ -210,7 +225,7 @@ class PlannedType(NamedTuple):
     removed: int
 
 
-class MirrorPlanned(Struct, frozen=True, kw_only=True):
+class MirrorPlanned(Value, frozen=True, kw_only=True):
     """What a mirror does to what the records of the inputs have.
 
     They have `associations` of the types in scope, and `removed` of these are taken off: by type, the most frequent
@@ -226,7 +241,7 @@ class MirrorPlanned(Struct, frozen=True, kw_only=True):
     too_many: str = ""
 
 
-class Planned(Struct, frozen=True):
+class Planned(Value, frozen=True):
     """A plan: everything is read, checked and grouped. `rows` are result lines, `without` cells that ask for nothing.
 
     With a `limit`, rows, pairs and rejects are those of the first `limit` records.
@@ -282,7 +297,7 @@ class Planned(Struct, frozen=True):
     """What `--existing` says."""
 
 
-class Started(Struct, frozen=True):
+class Started(Value, frozen=True):
     """Requests begin; `resumed` when an earlier command had begun this run.
 
     `beyond` of the pending rows are left to later commands, because they are behind the first `limit` records.
@@ -295,7 +310,7 @@ class Started(Struct, frozen=True):
     limit: int | None = None
 
 
-class Progress(Struct, frozen=True):
+class Progress(Value, frozen=True):
     """Progress of a run, whose `verb` is `load` or `remove`.
 
     `rate` is the limit, `achieved` requests per second, `paused` a pause's seconds left. `requests`, `retried` and
@@ -324,7 +339,7 @@ class Progress(Struct, frozen=True):
     beyond: int = 0
 
 
-class Note(Struct, frozen=True):
+class Note(Value, frozen=True):
     """A sentence for the user; a `serious` one is shown even with --quiet."""
 
     message: str
@@ -341,7 +356,7 @@ class ListedType(NamedTuple):
     label: str
 
 
-class Labels(Struct, frozen=True):
+class Labels(Value, frozen=True):
     """The association types of two object types (type ids), from both ends; `names` are those for people."""
 
     object_type: str
@@ -350,7 +365,7 @@ class Labels(Struct, frozen=True):
     types: tuple[ListedType, ...]
 
 
-class CreatedLabel(Struct, frozen=True):
+class CreatedLabel(Value, frozen=True):
     """A label with its association types, from both ends; `created` is False for one that was there already."""
 
     label: str
@@ -360,7 +375,7 @@ class CreatedLabel(Struct, frozen=True):
     types: tuple[ListedType, ...]
 
 
-class Check(Struct, frozen=True):
+class Check(Value, frozen=True):
     """One thing that `doctor` looked at. `state` is ok, warning or bad; `advice` is what to do, blank when ok."""
 
     name: str
@@ -369,7 +384,7 @@ class Check(Struct, frozen=True):
     advice: str = ""
 
 
-class Profile(Struct, frozen=True, kw_only=True):
+class Profile(Value, frozen=True, kw_only=True):
     """A profile as its file has it; `token` is the key that says where the token comes from, such as `token-env`.
 
     `base_url` is blank for HubSpot's own.
@@ -393,7 +408,7 @@ class ExplainedReason(NamedTuple):
     retry: bool
 
 
-class Explained(Struct, frozen=True):
+class Explained(Value, frozen=True):
     """The reasons that `explain` shows."""
 
     reasons: tuple[ExplainedReason, ...]
@@ -413,7 +428,7 @@ STATES = {
 }
 
 
-class Status(Struct, frozen=True):
+class Status(Value, frozen=True):
     """The state of a run by its journal, or of an export, now or when it was set aside for a later one of its name.
 
     `state` is one of `STATES`. `process` is the id of the process at work on it. `stopped` is why it ended early, in a
@@ -456,7 +471,7 @@ class FailedFor(NamedTuple):
     example: str = ""
 
 
-class Finished(Struct, frozen=True):
+class Finished(Value, frozen=True):
     """The run ended, for whatever reason. `stopped` is that reason in a sentence, blank when every row has an outcome.
 
     `reasons` are those of the failures, the most frequent first: one code may mean several things. `reloadable` says
@@ -473,7 +488,7 @@ class Finished(Struct, frozen=True):
     limit: int | None = None
 
 
-class Verifying(Struct, frozen=True):
+class Verifying(Value, frozen=True):
     """Progress of a verification: `there` rows are as they should be, `pending` ones are not judged yet.
 
     `rate` is the limit, `achieved` requests per second, `waiting` what they wait for (see `Progress`).
@@ -488,7 +503,7 @@ class Verifying(Struct, frozen=True):
     waiting: str = ""
 
 
-class Verified(Struct, frozen=True):
+class Verified(Value, frozen=True):
     """A verification ended. `stopped` is why it ended early, in a sentence; blank when every row is judged."""
 
     summary: Mapping[str, object]
@@ -496,7 +511,7 @@ class Verified(Struct, frozen=True):
     stopped: str = ""
 
 
-class Undoable(Struct, frozen=True):
+class Undoable(Value, frozen=True):
     """How many pairs of one kind an undo would take back, from `object_type` to `to_object_type` (names).
 
     `whole`: the associations themselves, because there was nothing before; else the labels only. `types` are those
@@ -515,7 +530,7 @@ class Undoable(Struct, frozen=True):
     primary: bool
 
 
-class UndoPlanned(Struct, frozen=True):
+class UndoPlanned(Value, frozen=True):
     """What an undo is about to take back of the run whose results file is `results`; `pairs` are all of the groups."""
 
     results: str
@@ -525,7 +540,7 @@ class UndoPlanned(Struct, frozen=True):
     groups: tuple[Undoable, ...]
 
 
-class Undoing(Struct, frozen=True):
+class Undoing(Value, frozen=True):
     """Progress of an undo, in pairs; `rate` is the limit, `achieved` requests per second, `waiting` see `Progress`."""
 
     total: int
@@ -541,7 +556,7 @@ class Undoing(Struct, frozen=True):
     waiting: str = ""
 
 
-class Undone(Struct, frozen=True):
+class Undone(Value, frozen=True):
     """An undo ended. `stopped` is why it ended early, in a sentence; blank when nothing is left to do."""
 
     summary: Mapping[str, object]
@@ -549,7 +564,7 @@ class Undone(Struct, frozen=True):
     stopped: str = ""
 
 
-class Exporting(Struct, frozen=True):
+class Exporting(Value, frozen=True):
     """Progress of an export: `records` are read, of `total` (None where it is not known), `lines` written for them.
 
     `rate` is the limit, `achieved` requests per second, `waiting` what they wait for (see `Progress`).
@@ -564,7 +579,7 @@ class Exporting(Struct, frozen=True):
     waiting: str = ""
 
 
-class Exported(Struct, frozen=True):
+class Exported(Value, frozen=True):
     """An export ended. `output` is its file, `unread` that of the records that could not be read, None without any.
 
     `stopped` is why it ended early, in a sentence; blank when everything is read.
@@ -587,7 +602,7 @@ PORTAL_STATES = {
 }
 
 
-class Portal(Struct, frozen=True, kw_only=True):
+class Portal(Value, frozen=True, kw_only=True):
     """The state of a portal of a fleet, as its worker reports it.
 
     `state` is one of `PORTAL_STATES`. `job` is the one at work, blank without any, and `doing` what its worker does
@@ -619,7 +634,7 @@ class Portal(Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-class FleetFinished(Struct, frozen=True):
+class FleetFinished(Value, frozen=True):
     """A fleet ended: every portal has had its turn, or it was interrupted; `stopped` says so, blank otherwise.
 
     `results` is the folder of all portals, `report` the page of the fleet, None where it could not be written.

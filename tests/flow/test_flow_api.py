@@ -1,6 +1,7 @@
 """The loader called from Python: paths and DataFrames in, a report out."""
 
 import asyncio
+import dataclasses
 import inspect
 import os
 import pkgutil
@@ -19,7 +20,7 @@ import loader
 from loader import errors
 from loader.api.wording import in_python
 from loader.cli import cli
-from loader.events import Event, Progress
+from loader.events import Cost, Event, Note, Progress
 from loader.sandbox import Sandbox, SandboxThread
 
 ONLY_PYTHON = {"token", "on_event", "from_", "to", "type_id", "category"}
@@ -89,6 +90,15 @@ def test_help_names_every_keyword_with_what_it_does() -> None:
         assert {name for each in named for name in each if name} == set(keywords.__annotations__)
         assert 'With existing="replace"' in text
         assert not re.search(r"(?<!`association-loader )--[a-z]", text)
+
+
+def test_pandas_and_dataclasses_take_what_callers_get_for_dataclasses() -> None:
+    """A notebook makes a table of the kinds of a plan, a program writes down an event."""
+    notes = [Note("one"), Note("two", serious=True)]
+    assert pd.DataFrame(notes).to_dict("list") == {"message": ["one", "two"], "serious": [False, True]}
+    assert dataclasses.asdict(notes[0]) == {"message": "one", "serious": False}
+    assert dataclasses.replace(notes[0], serious=True) == Note("one", serious=True)
+    assert [each.name for each in dataclasses.fields(Cost)] == list(Cost.__struct_fields__)
 
 
 def test_a_report_is_shown_in_one_line(folder: Path) -> None:
