@@ -151,6 +151,18 @@ async def test_a_limit_holds(sandbox: Sandbox, load_into: Load, folder: Path) ->
     assert sandbox.count("PUT") == 5
 
 
+async def test_a_row_from_the_other_end_has_its_own_status(load_into: Load, folder: Path) -> None:
+    """Its type has another id there."""
+    (folder / "a.csv").write_text(
+        "object_type,from_id,to_object_type,to_id,label\ncontacts,1,companies,9,Manager\ncompanies,9,contacts,1,Boss\n"
+    )
+    async with Sandbox({"labels": LABELS, "associations": [linked(1, 9, "Boss")]}) as sandbox:
+        report = await load_into(sandbox, "a.csv")
+        assert labels_of(sandbox)[1, 9] == {"Boss", "Manager"}
+    assert {line["row"]: line["status"] for line in lines_of(folder / "r.csv")} == {"2": "created", "3": "unchanged"}
+    assert (report.summary["rows"]["created"], report.summary["rows"]["unchanged"]) == (1, 1)
+
+
 async def test_pairs_are_put_in_the_order_of_their_rows(sandbox: Sandbox, load_into: Load, folder: Path) -> None:
     """Though they are looked up by company: HubSpot locks a record while it is written to."""
     (folder / "a.csv").write_text("from_id,to_id\n101,1\n102,2\n103,1\n104,2\n105,1\n")

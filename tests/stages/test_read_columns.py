@@ -251,3 +251,11 @@ def test_id_properties_are_taken_as_they_are(tmp_path: Path) -> None:
         (4, 0, "1;2", "x"),
     ]
     assert [(no.row, no.reason) for no in rejects(source)] == [(3, "MISSING_RECORD_ID")]
+
+
+def test_more_labels_than_are_remembered_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row keeps its own."""
+    monkeypatch.setattr("loader.read.row_kinds._REMEMBERED", 3)
+    labels = [f"label {n}" for n in (1, 2, 3, 4, 5, 1, 2, 6)]
+    text = "object_id,to_object_id,label\n" + "".join(f"1,2,{label}\n" for label in labels)
+    assert [link.row_kind.label for link in links(written(tmp_path, text))] == labels
