@@ -17,8 +17,9 @@ def rows(count: int) -> str:
 def test_a_bad_token_stops_and_a_good_one_resumes(hubspot: Run, load: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 3, a summary, no row failed; the same command with another token loads everything once."""
     with hubspot(portal={"tokens": ["the-good-one"]}) as sandbox:
-        refused(load("a.csv", "--quiet", text=rows(5) + "x,1\n"), code=3)
+        refused(load("a.csv", "--quiet", "--fresh", text=rows(5) + "x,1\n"), code=3)
         found = summary("a.summary.json")
+        assert "--fresh" not in found["next_command"], "it would never come to an end"
         assert (found["exit_code"], found["rows"]["pending"], found["rows"]["failed"]) == (3, 5, 0)
         assert (found["rows"]["total"], found["rows"]["rejected"]) == (6, 1)
         assert sandbox.count("PUT") == 0

@@ -387,6 +387,17 @@ async def test_a_fault_can_be_about_one_pair_in_a_path_or_in_a_batch() -> None:
             assert answer.status == 500
 
 
+async def test_faults_of_a_seed_repeat_themselves() -> None:
+    async def drawn(seed: int) -> list[str | None]:
+        async with Sandbox(faults="500:0.5", seed=seed) as sandbox:
+            for _ in range(20):
+                await put(sandbox)
+            return [each.fault for each in sandbox.requests]
+
+    first, again, other = await drawn(1), await drawn(1), await drawn(2)
+    assert first == again != other
+
+
 async def test_requests_over_the_rate_do_not_reach_the_faults() -> None:
     """The limit stands before everything else."""
     async with Sandbox(faults=[{"fault": 500, "nth": 2}], rate="1/10", clock=lambda: 5.0) as sandbox:
