@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -294,25 +295,23 @@ def test_the_first_image_of_a_pair_is_never_overwritten(tmp_path: Path, again: s
     with Journal(stage(tmp_path, [chunk(rows)], by_record=True)) as journal:
         (lot,) = lots(journal)
         first, second, _ = lot.other.each()
-        journal.keep([image(first, PLAIN), image(second)])
+        journal.keep([image(first, PLAIN, PRIMARY), image(second)])
         if again == "--retry-failed":
             journal.record([failed(first), failed(second)], {})
             journal.forget_failed(all_of_them=True)
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
         befores: list[Types | None] = [pair.before for pair in lot.other.each()]
-        assert befores == [frozenset({PLAIN}), frozenset(), None]
+        assert befores == [frozenset({PLAIN, PRIMARY}), frozenset(), None]
         first, second, _ = lot.other.each()
-        images = [
-            Image(numbers=numbers(first), types=frozenset({PLAIN, PRIMARY}), there=frozenset()),
-            image(second, PLAIN),
-        ]
-        assert journal.keep(images) == {second.pair_id: 1}
+        assert journal.keep([image(first, PRIMARY), image(second, PLAIN)]) == {first.pair_id: 1, second.pair_id: 1}
     with Journal(journal.path) as journal:
         (lot,) = lots(journal)
-        assert [pair.before for pair in lot.other.each()] == [frozenset({PLAIN}), frozenset(), None]
-        journal.record([created(pair) for pair in lot.other.each()], {})
-        assert {line.status for _, line in lines(journal, "outcomes", 0)} == {"created"}
+        first, *others = lot.other.each()
+        assert [pair.before for pair in (first, *others)] == [frozenset({PLAIN, PRIMARY}), frozenset(), None]
+        journal.record([replace(created(first), rows=1, unchanged=1), *map(created, others)], {})
+        found = {line.row: line.status for _, line in lines(journal, "outcomes", 0)}
+        assert found == {2: "created", 3: "unchanged", 4: "created", 5: "created", 6: "created"}
 
 
 # --- the file
