@@ -126,7 +126,7 @@ def plain_ids(column: Cells, *, lists: bool) -> tuple[npt.NDArray[np.int64], npt
     """Return the ids of a column's plain cells, and how many each cell has: 0 where it is blank, -1 where not plain.
 
     A plain cell is an id as HubSpot writes it or, with `lists`, several with `;` between; the others must be judged one
-    by one. No plain cell reaches `judge`: what it would refuse must not be plain.
+    by one. Most plain cells never reach `judge`: what it would refuse must not be plain.
     """
     if isinstance(column, NumberColumn):
         is_plain = (column.numbers > 0) & (column.numbers < _ABOVE_PLAIN)

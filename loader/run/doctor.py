@@ -41,7 +41,7 @@ LITTLE_SPACE, NO_SPACE = 1 << 30, 50 << 20
 """Bytes. A journal takes some 100 for each row."""
 
 MOST_SKEW = 60.0
-"""Seconds that the clock may be wrong before times in the results are misleading."""
+"""Seconds that the clock may be wrong before times in the results mislead and days of the quota begin elsewhere."""
 
 LITTLE_QUOTA = 0.1
 
