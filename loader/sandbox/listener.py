@@ -11,6 +11,9 @@ from aiohttp.streams import StreamReader
 _GRACE_SECONDS = 0.01
 """Seconds for requests under way when the sandbox stops; for aiohttp 0 would mean no limit."""
 
+_TURNS_TO_CONNECT = 3
+"""Turns of the event loop in which an accepted socket becomes a connection."""
+
 MAX_BODY = 64 * 1024**2
 """Bytes of a request's body; HubSpot's own limit is not documented."""
 
@@ -41,6 +44,9 @@ class Listener(ABC):
 
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None and self._web is not None:
+            # What is accepted, but no connection yet when the server closes, Python 3.11 never closes.
+            for _turn in range(_TURNS_TO_CONNECT):
+                await asyncio.sleep(0)
             self._server.close()
             await self._web.shutdown(timeout=_GRACE_SECONDS)
             await self._server.wait_closed()

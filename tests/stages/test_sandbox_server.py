@@ -1,6 +1,7 @@
 """The running sandbox: limits and headers on the wire, what it remembers, its pages, its thread and its command."""
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -256,3 +257,12 @@ def test_a_port_in_use_is_one_sentence() -> None:
 def test_a_daily_limit_that_means_nothing_is_refused(daily: int | str) -> None:
     with pytest.raises(ValueError, match="the daily limit"):
         serve(port=0, daily=daily)
+
+
+def test_a_connection_that_begins_as_the_sandbox_ends_is_closed() -> None:
+    """What nobody closed is found by the garbage collector, and fails the test."""
+    for _ in range(5):
+        with socket.socket() as late, SandboxThread() as sandbox:
+            late.setblocking(False)
+            late.connect_ex(("127.0.0.1", int(sandbox.url.rpartition(":")[2])))
+        gc.collect()
