@@ -8,6 +8,7 @@ import numpy.typing as npt
 from loader.columns import Ids
 
 _FOUR_DIGITS = (np.arange(10_000)[:, None] // [1000, 100, 10, 1] % 10 + ord("0")).astype(np.uint8).view(np.uint32)[:, 0]
+"""The text of every number below 10,000, with zeros before it: its four bytes, as one number of 32 bits."""
 
 
 def numbered(forms: Sequence[Sequence[bytes]], which: Sequence[int] | Ids, numbers: Ids, *, least: int = 1) -> bytes:
